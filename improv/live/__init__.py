@@ -1,0 +1,1 @@
+"""Playing: clock, ports, quantiser, improviser, voices, engine, recorder."""

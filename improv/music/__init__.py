@@ -1,0 +1,1 @@
+"""Piano-rolls, MIDI files, keys: pure data, no torch."""
