@@ -1,0 +1,81 @@
+"""improv eval: how good a model is."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from improv.command_line.options import add_json, add_seed, at_least_one, read_with_progress
+from improv.errors import ImprovError
+from improv.music.pianoroll import PianoRoll
+from improv.train.corpus import Corpus, Reading
+
+SPLITS = ("train", "valid", "test")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options."""
+    parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="MIDI files, folders of them, or .npz rolls")
+    parser.add_argument("--model", type=Path, required=True, metavar="M.pt")
+    parser.add_argument("--split", choices=SPLITS, help="of .npz files (default test if there, else valid)")
+    parser.add_argument("--chains", type=at_least_one, default=16, help="AIS particles per frame (default 16)")
+    parser.add_argument("--betas", type=at_least_one, default=300, help="AIS annealing steps (default 300)")
+    parser.add_argument("--free-frames", type=at_least_one, default=2000, help="frames of playing alone (default 2000)")
+    add_seed(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluates, and prints a table or JSON."""
+    import torch
+
+    from improv.model import checkpoint
+    from improv.train.evaluation import Effort, evaluate
+
+    torch.set_num_threads(1)
+    if args.chains < 2:
+        raise ImprovError("chains must be at least 2: the error is estimated from their spread")
+    model, _ = checkpoint.load(args.model)
+    reading = Reading(grid=model.config.grid, normalise=model.config.normalised)
+    corpus = read_with_progress(args.data, reading, "midi")
+    pieces, split = _chosen(corpus, args.split)
+    if corpus.grid != model.config.grid:
+        raise ImprovError(f"the data's frames last {corpus.grid:g} beats, the model's {model.config.grid:g}")
+    if model.config.onsets and not corpus.articulated:
+        print("note: .npz rolls do not tell held from repeated notes, which this model does", file=sys.stderr)
+    effort = Effort(args.chains, args.betas, args.free_frames)
+    with tqdm(total=sum(len(roll) for roll in pieces), unit=" frames", desc="evaluating", leave=False) as bar:
+        figures = evaluate(model, pieces, effort, args.seed, bar.update)
+    figures |= {"model": str(args.model), "split": split}
+    figures["skipped"] = [{"path": path, "reason": reason} for path, reason in corpus.skipped]
+    print(json.dumps(figures) if args.json else _table(figures))
+    return 0
+
+
+def _chosen(corpus: Corpus, split: str | None) -> tuple[list[PianoRoll], str]:
+    """The pieces to evaluate on: those of MIDI files, and of .npz files the split asked for."""
+    loose = corpus.splits.get("midi", [])
+    name = split or next((name for name in ("test", "valid", "train") if corpus.splits.get(name)), None)
+    if split and not loose and not corpus.splits.get(split):
+        raise ImprovError(f"the files have no split {split}, only {', '.join(sorted(corpus.splits))}")
+    return loose + corpus.splits.get(name or "", []), name if name and corpus.splits.get(name) else "files"
+
+
+def _table(figures: dict[str, Any]) -> str:
+    free = figures["free_run"]
+    rows = [
+        ("log-likelihood", f"{figures['log_likelihood']:.3f} ± {figures['log_likelihood_error']:.3f} nats/frame",
+         figures["estimator"]),
+        ("pseudo log-likelihood", f"{figures['pseudo_log_likelihood']:.3f} nats/frame", ""),
+        ("accuracy", f"{100 * figures['accuracy']:.1f} %",
+         f"repeating the previous frame: {100 * figures['copy_accuracy']:.1f} %"),
+        ("frames", str(figures["frames"]), f"split {figures['split']}"),
+        ("playing alone:", "", ""),
+        ("  notes per frame", f"{free['notes_per_frame']:.2f}", f"data: {free['notes_per_frame_data']:.2f}"),
+        ("  repeated frames", f"{100 * free['repeated']:.1f} %", f"data: {100 * free['repeated_data']:.1f} %"),
+        ("  silent frames", f"{100 * free['silent']:.1f} %", f"data: {100 * free['silent_data']:.1f} %"),
+    ]  # fmt: skip
+    return "\n".join(f"{name:<22}{value:<28}{note}".rstrip() for name, value, note in rows)

@@ -1,0 +1,71 @@
+"""improv generate: a MIDI file from nothing, or the continuation of a prompt."""
+
+import argparse
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from improv.command_line.options import add_knobs, add_seed, at_least_one, knob_values
+from improv.knobs import K, TEMPERATURE, TEMPO
+from improv.music.pianoroll import PianoRoll
+from improv.resources import bundled_model
+
+BAR_BEATS = 4.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options."""
+    parser.add_argument("--out", type=Path, required=True, metavar="X.mid", help="the MIDI file to write")
+    parser.add_argument("--model", type=Path, metavar="M.pt", help="default: the bundled one")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--bars", type=at_least_one, help="bars to play (default 16)")
+    length.add_argument("--frames", type=at_least_one, help="frames to play")
+    parser.add_argument("--prompt", type=Path, metavar="Y.mid", help="a piece to continue")
+    parser.add_argument("--plot", type=Path, metavar="X.png", help="draw a labelled piano-roll")
+    parser.add_argument("--key", help="the key to play in, such as G or 'F# minor' (default: the prompt's, else C major)")
+    add_knobs(parser, TEMPO, TEMPERATURE, K)
+    add_seed(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Plays into the file."""
+    import torch
+
+    from improv.live.generate import generate
+    from improv.live.improviser import Controls, Improviser
+    from improv.model import checkpoint
+    from improv.music.key import key_of, parse_key
+    from improv.music.midifile import read_score, write_midi
+    from improv.music.score import roll_to_notes, to_roll
+
+    torch.set_num_threads(1)
+    model, _ = checkpoint.load(args.model or bundled_model())
+    config = model.config
+    score = read_score(args.prompt) if args.prompt else None
+    prompt = to_roll(score, config.grid, config.low, config.n_pitches) if score else None
+    bar_beats = score.bar_beats if score else BAR_BEATS
+    tempo = args.tempo or (min(max(score.tempo, TEMPO.low), TEMPO.high) if score else TEMPO.default)
+    key = parse_key(args.key) if args.key else key_of(prompt) if prompt is not None else None
+    values = knob_values(args)
+    controls = Controls(values["temperature"], int(values["k"]))
+    frames = args.frames or math.ceil((args.bars or 16) * bar_beats / config.grid)
+    played = generate(Improviser(model, args.seed, key=key), frames, controls, prompt)
+    parts: dict[str, PianoRoll] = {"partner": played}
+    if prompt is not None:
+        parts = {"prompt": prompt, "partner": _after(prompt, played)}
+    write_midi(args.out, {name: roll_to_notes(roll) for name, roll in parts.items()}, tempo, bar_beats)
+    print(f"wrote {args.out}", file=sys.stderr)
+    if args.plot:
+        from improv.music.plot import draw_roll
+
+        draw_roll(parts, args.plot, args.out.stem, tempo, key.name if key else "C major")
+        print(f"drew  {args.plot}", file=sys.stderr)
+    return 0
+
+
+def _after(prompt: PianoRoll, played: PianoRoll) -> PianoRoll:
+    """`played` moved behind the prompt, so that both stand in one time."""
+    rest = np.zeros_like(prompt.frames)
+    return PianoRoll(np.concatenate([rest, played.frames]), played.grid, played.low)

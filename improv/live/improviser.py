@@ -1,0 +1,147 @@
+"""The improviser: from what both parts played so far to what the partner plays next.
+
+Pure: no clock, no port, no thread; its randomness is a seeded generator it owns. Live play, file generation and tests
+all run this one, and the same seed and the same input give the same notes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from improv.knobs import K, TEMPERATURE
+from improv.live.modes import Turn
+from improv.model.rnn_rbm import RnnRbm
+from improv.music.key import Key, estimate
+from improv.music.pianoroll import SOUNDING, STRUCK, Frame, silence, transpose
+from improv.sampling.chain import FREE, make_chain
+
+MEMORY = 256  # frames kept, from which the state is rebuilt when the key changes
+KEY_HALF_LIFE = 32.0  # beats after which a note weighs half in the key
+KEY_MARGIN = 0.05  # how much better in correlation another key must fit for the partner to change to it
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What the knobs say about the next frame: `k` Gibbs steps at `temperature`."""
+
+    temperature: float = TEMPERATURE.default
+    k: int = int(K.default)
+
+
+class KeyListener:
+    """Follows the key of what sounds, by pitch-class durations that fade with a half-life of KEY_HALF_LIFE beats."""
+
+    def __init__(self, grid: float, low: int) -> None:
+        self.key: Key | None = None
+        self._weights = np.zeros(12)
+        self._fade = 0.5 ** (grid / KEY_HALF_LIFE)
+        self._low = low
+
+    def hear(self, frame: Frame) -> None:
+        """Takes in one frame [2, n_pitches]; `key` follows once enough was heard and another key fits clearly better."""
+        self._weights *= self._fade
+        np.add.at(self._weights, (np.flatnonzero(frame[SOUNDING]) + self._low) % 12, 1.0)
+        if np.count_nonzero(self._weights > 0.1 * self._weights.max(initial=0)) < 3:
+            return
+        key, confidence = estimate(self._weights)
+        if self.key is None or confidence > KEY_MARGIN:
+            self.key = key
+
+
+class Improviser:
+    """One partner. For every frame n call `answer` before its tick, and `hear` once the frame is over.
+
+    Args:
+        model: an RNN-RBM on the CPU.
+        seed: of all its choices.
+        sampler: who runs the chain, one of improv.sampling.chain.SAMPLERS.
+        key: the key to play in, or None to follow what is heard.
+    """
+
+    def __init__(self, model: RnnRbm, seed: int, sampler: str = "cpu", key: Key | None = None) -> None:
+        self.model = model
+        self.config = model.config
+        self.chain = make_chain(model.W.detach().numpy(), seed, sampler)
+        self.fixed_key = key
+        self._listener = KeyListener(self.config.grid, self.config.low)
+        self._memory: deque[Frame] = deque(maxlen=MEMORY)
+        self._previous = silence(self.config.n_pitches)
+        self._shift = self._wanted_shift()
+        self._state = model.initial_state()
+
+    @property
+    def key(self) -> Key | None:
+        """The key the partner plays in; None while it is unknown."""
+        return self.fixed_key or self._listener.key
+
+    def hear(self, frame: Frame) -> None:
+        """Takes in frame n as it finally sounded, both parts together, uint8 [2, n_pitches] at concert pitch."""
+        self._memory.append(frame)
+        self._previous = frame
+        self._listener.hear(frame)
+        shift = self._wanted_shift()
+        if shift != self._shift:
+            self._shift = shift
+            self._remember()
+        else:
+            self._advance(frame[np.newaxis])
+
+    def answer(self, player: Frame, turn: Turn, controls: Controls) -> Frame:
+        """What the partner plays in the frame to come, uint8 [2, n_pitches]: never a pitch the player sounds there.
+
+        Args:
+            player: what the player is known to sound in it, [2, n_pitches].
+            turn: who plays, and whether the chain is clamped to the player's notes.
+        """
+        if not turn.partner_plays:
+            return silence(self.config.n_pitches)
+        model = self.model
+        with torch.inference_mode():
+            b_v, b_h = model.biases(self._state[0])
+        previous = transpose(self._previous, self._shift)
+        known = transpose(player, self._shift)
+        sample = self.chain.sample(
+            b_v.numpy(), b_h.numpy(), self._start(previous), controls.k, controls.temperature,
+            self._held(known)[np.newaxis] if turn.clamped else None,
+        )  # fmt: skip
+        frame = transpose(model.decode(sample.v[0], previous), -self._shift)
+        return frame & (1 - player[SOUNDING])
+
+    def follow(self, key: Key | None) -> None:
+        """Plays in `key` from now on, or follows what is heard where None."""
+        self.fixed_key = key
+        if self._wanted_shift() != self._shift:
+            self._shift = self._wanted_shift()
+            self._remember()
+
+    def _start(self, previous: Frame) -> NDArray[np.uint8]:
+        """Where the chain starts, [1, V]: what sounds goes on, nothing is struck."""
+        return self.model.encode(np.stack([previous[SOUNDING], np.zeros_like(previous[STRUCK])]))[np.newaxis]
+
+    def _held(self, player: Frame) -> NDArray[np.int8]:
+        """The clamp [V]: the player's pitches sound, struck or held just as they are; all else is free."""
+        held = np.full((2, self.config.n_pitches), FREE, np.int8)
+        pitches = player[SOUNDING] == 1
+        held[SOUNDING, pitches] = 1
+        held[STRUCK, pitches] = player[STRUCK, pitches]
+        return self.model.encode(held.view(np.uint8)).view(np.int8)
+
+    def _wanted_shift(self) -> int:
+        """Semitones from concert pitch to the key the model knows."""
+        return self.key.shift if self.config.normalised and self.key is not None else 0
+
+    def _remember(self) -> None:
+        """The state anew from all remembered frames, as the model would have heard them in the present key."""
+        self._state = self.model.initial_state()
+        if self._memory:
+            self._advance(np.stack(self._memory))
+
+    def _advance(self, frames: NDArray[np.uint8]) -> None:
+        v = self.model.encode(transpose(frames, self._shift)).astype(np.float32)
+        with torch.inference_mode():
+            _, self._state = self.model.states(torch.from_numpy(v).unsqueeze(0), self._state)

@@ -1,0 +1,157 @@
+"""The patchbay: opens ports, and keeps them connected while devices, programs and servers come and go."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from improv.errors import ImprovError
+from improv.live.ports.backend import Backend, choose_backend, discard
+from improv.live.ports.names import is_own, matching, the_one
+from improv.live.ports.port import VIRTUAL, InputPort, OnMessage, OutputPort, Port
+
+POLL_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class PortList:
+    """What can be connected now.
+
+    Attributes:
+        backend: name of the MIDI system; empty where none runs.
+        inputs, outputs: ports of devices and other programs that can be listened to and played to.
+        virtual: whether improv can make ports of its own.
+    """
+
+    backend: str
+    inputs: list[str]
+    outputs: list[str]
+    virtual: bool
+
+
+class Patchbay:
+    """Opens ports by name and watches them from a thread of its own.
+
+    A port that vanishes (unplugged, its program killed, the server gone) is disconnected and comes back by itself.
+
+    Args:
+        on_change: called, on the watching thread, with a port that was connected or disconnected; see `connected`.
+        on_list: called there with the new list whenever what can be connected changes.
+    """
+
+    def __init__(
+        self,
+        on_change: Callable[[Port], None] = lambda port: None,
+        on_list: Callable[[PortList], None] = lambda ports: None,
+    ) -> None:
+        self._on_change, self._on_list = on_change, on_list
+        self._lock = threading.RLock()
+        self._ports: list[Port] = []
+        self._backend: Backend | None = None
+        self._session: Hashable | None = None
+        self._listers: dict[str, Any] = {}
+        self._closing = threading.Event()
+        with contextlib.suppress(ImprovError):
+            self._attach()
+        self._list = self.list()
+        self._thread = threading.Thread(target=self._watch, name="patchbay", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Patchbay:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def list(self) -> PortList:
+        """What can be connected now."""
+        with self._lock:
+            if self._backend is None:
+                return PortList("", [], [], False)
+            names = {kind: list(self._backend.names(self._listed(kind))) for kind in ("input", "output")}
+            return PortList(self._backend.name, names["input"], names["output"], self._backend.virtual)
+
+    def open_input(self, wanted: str, on_message: OnMessage) -> InputPort:
+        """Listen to `wanted`: `virtual`, or a port's name or a unique part of it.
+
+        `on_message(seconds, message)` gets each channel message with its arrival on `time.perf_counter`, on another
+        thread.
+
+        Raises:
+            ImprovError: there is no such port, or several, or no MIDI system.
+        """
+        port = InputPort(wanted, on_message, self._forget)
+        self._open(port)
+        return port
+
+    def open_output(self, wanted: str) -> OutputPort:
+        """Play to `wanted`; see `open_input`."""
+        port = OutputPort(wanted, self._forget)
+        self._open(port)
+        return port
+
+    def close(self) -> None:
+        """Close every port and stop watching."""
+        self._closing.set()
+        self._thread.join()
+        with self._lock:
+            self._detach()
+            self._ports.clear()
+
+    # --- opening --------------------------------------------------------------------------------------------------
+
+    def _open(self, port: Port) -> None:
+        with self._lock:
+            backend = self._backend or self._attach()
+            if port.virtual and not backend.virtual:
+                raise ImprovError(
+                    f"{backend.name} has no virtual ports: install a loopback driver such as loopMIDI and name its port"
+                )
+            if not port.virtual:
+                port.name = the_one(list(backend.names(self._listed(port.kind))), port.wanted, port.kind)
+            try:
+                self._connect(port)
+            except OSError as error:
+                raise ImprovError(f"cannot open the MIDI {port.kind} {port.name}: {error}") from error
+            self._ports.append(port)
+
+    def _connect(self, port: Port) -> None:
+        assert self._backend is not None
+        before = self._listed(port.kind)
+        if not port.virtual:
+            port.listed = self._backend.names(before)[port.name]
+            port.connect(self._backend, before.index(port.listed))
+            return
+        port.connect(self._backend, None)
+        other_side = "output" if port.kind == "input" else "input"
+        port.listed = next(name for name in reversed(self._listed(other_side)) if is_own(name))
+
+    def _forget(self, port: Port) -> None:
+        with self._lock:
+            port.disconnect()
+            if port in self._ports:
+                self._ports.remove(port)
+
+    def _attach(self) -> Backend:
+        backend = choose_backend()
+        self._listers = {"input": backend.new_input("improv watch"), "output": backend.new_output("improv watch")}
+        self._backend, self._session = backend, backend.session()
+        return backend
+
+    def _detach(self) -> None:
+        # libjack shares what it knows of a server among a process's clients: all must go before a new server is met.
+        for port in self._ports:
+            port.disconnect()
+        for lister in self._listers.values():
+            discard(lister)
+        self._listers = {}
+        self._backend = None
+
+    def _listed(self, kind: str) -> list[str]:
+        return list(self._listers[kind].get_ports())

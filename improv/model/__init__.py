@@ -1,0 +1,1 @@
+"""The models: pure torch, no I/O but the checkpoint."""

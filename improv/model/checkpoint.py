@@ -1,0 +1,89 @@
+"""The checkpoint file m.pt: configuration and weights, and nothing that could run.
+
+Files are read with torch's restricted unpickler (`weights_only`), and every value is checked before it is used, so a
+corrupt, foreign or malicious file gives one clear line.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from improv.errors import ImprovError
+from improv.model.rnn_rbm import Config, RnnRbm
+
+FORMAT = "improv RNN-RBM"
+MAX_BYTES = 1 << 30
+
+
+def save(path: Path, model: RnnRbm, **training: Any) -> None:
+    """Writes the model, and whatever plain values `training` has to remember, so that no reader sees half a file.
+
+    Raises:
+        ImprovError: the file cannot be written.
+    """
+    content = {"format": FORMAT, "config": asdict(model.config), "weights": model.state_dict(), "training": training}
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(content, part)
+        os.replace(part, path)
+    except (OSError, RuntimeError) as error:
+        part.unlink(missing_ok=True)
+        raise ImprovError(f"cannot write the model {path}: {error}") from error
+
+
+def load(path: Path) -> tuple[RnnRbm, dict[str, Any]]:
+    """The model in `path`, on the CPU and in evaluation mode, and what `save` was told to remember beside it.
+
+    Raises:
+        ImprovError: the file is missing, too large, damaged, or not a model of improv.
+    """
+    content = _read(path)
+    try:
+        if content["format"] != FORMAT:
+            raise ValueError("it belongs to another program")
+        known = {item.name for item in fields(Config)}
+        config = Config(**{name: value for name, value in dict(content["config"]).items() if name in known})
+        config.check()
+        weights = content["weights"]
+        _check_weights(config, weights)
+        model = RnnRbm(config)
+        model.load_state_dict(weights)
+        training = dict(content["training"])
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ImprovError(f"{path} is not a model of improv: {reason}") from error
+    return model.eval().requires_grad_(False), training
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise ImprovError(f"{path} is no model of improv: larger than {MAX_BYTES >> 20} MiB")
+        return torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+    except ImprovError:
+        raise
+    except OSError as error:
+        raise ImprovError(f"cannot read the model {path}: {error.strerror or error}") from error
+    except Exception as error:  # a hostile or damaged archive raises whatever torch meets first
+        raise ImprovError(f"{path} is no model of improv, or a damaged one: train or copy it again") from error
+
+
+def _check_weights(config: Config, weights: Mapping[str, Tensor]) -> None:
+    """The names, shapes and values of the weights, before anything of the claimed size is made for them."""
+    with torch.device("meta"):
+        expected = {name: tensor.shape for name, tensor in RnnRbm(config).state_dict().items()}
+    if set(weights) != set(expected):
+        raise ValueError("its weights have other names")
+    for name, shape in expected.items():
+        tensor = weights[name]
+        if not isinstance(tensor, Tensor) or tensor.shape != shape or tensor.dtype != torch.float32:
+            raise ValueError(f"{name} is not of shape {tuple(shape)}")
+        if not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} holds numbers that are not finite")

@@ -1,0 +1,67 @@
+"""The restricted Boltzmann machine whose biases differ from frame to frame.
+
+Shapes throughout: v [..., V] visible, h [..., H] hidden, W [V, H], b_v [..., V], b_h [..., H]; the leading dimensions of
+the biases and of v broadcast. Equation numbers are those of Boulanger-Lewandowski, Bengio & Vincent, ICML 2012.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def free_energy(v: Tensor, weights: Tensor, b_v: Tensor, b_h: Tensor) -> Tensor:
+    """F(v) = -v . b_v - sum_j softplus(v W + b_h)_j (eq. 4), [...]."""
+    return -(v * b_v).sum(-1) - F.softplus(v @ weights + b_h).sum(-1)
+
+
+@torch.no_grad()
+def gibbs(
+    v: Tensor,
+    weights: Tensor,
+    b_v: Tensor,
+    b_h: Tensor,
+    k: int,
+    generator: torch.Generator | None = None,
+    temperature: float = 1.0,
+    held: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """`k` steps of block Gibbs sampling from the start `v`.
+
+    Args:
+        temperature: divides both pre-activations.
+        held: clamp of the visible units [..., V]: negative leaves a unit free, 0 and 1 hold it there.
+
+    Returns:
+        The sample v [..., V] of zeros and ones, and the logits its last visible step drew from [..., V].
+    """
+    free = None if held is None else held < 0
+    fixed = None if held is None else held.clamp(min=0).to(weights.dtype)
+    if free is not None and fixed is not None:
+        v = torch.where(free, v, fixed)
+    logits = torch.zeros_like(v)
+    for _ in range(k):
+        h = _bernoulli((v @ weights + b_h) / temperature, generator)
+        logits = (h @ weights.T + b_v) / temperature
+        v = _bernoulli(logits, generator)
+        if free is not None and fixed is not None:
+            v = torch.where(free, v, fixed)
+    return v, logits
+
+
+def _bernoulli(logits: Tensor, generator: torch.Generator | None) -> Tensor:
+    uniform = torch.rand(logits.shape, generator=generator, device=logits.device, dtype=logits.dtype)
+    return (uniform < torch.sigmoid(logits)).to(logits.dtype)
+
+
+def reconstruction_log_likelihood(v: Tensor, logits: Tensor) -> Tensor:
+    """The tutorial's monitor: log-probability of v under independent units with `logits`, [...]; always finite."""
+    return -F.binary_cross_entropy_with_logits(logits, v, reduction="none").sum(-1)
+
+
+def pseudo_log_likelihood(v: Tensor, weights: Tensor, b_v: Tensor, b_h: Tensor) -> Tensor:
+    """sum_i log P(v_i | all other units), exact, [...] (Besag 1975). Needs memory for [..., V, H]."""
+    pre = v @ weights + b_h
+    sign = 1 - 2 * v  # how each unit changes when it flips
+    flipped = pre.unsqueeze(-2) + sign.unsqueeze(-1) * weights
+    gain = sign * b_v + (F.softplus(flipped) - F.softplus(pre).unsqueeze(-2)).sum(-1)  # F(v) - F(v with unit i flipped)
+    return -F.softplus(gain).sum(-1)

@@ -1,0 +1,241 @@
+"""Standard MIDI files: read into scores, written from notes."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import mido
+
+from improv.errors import ImprovError
+from improv.music.score import (
+    DEFAULT_BAR_BEATS,
+    DEFAULT_TEMPO,
+    Note,
+    Score,
+    TempoMap,
+    in_order,
+    roll_to_notes,
+    to_roll,
+    to_roll_seconds,
+)
+
+__all__ = ["Note", "Score", "read_score", "replace_file", "roll_to_notes", "to_roll", "to_roll_seconds", "write_midi"]
+
+TICKS_PER_BEAT = 480
+DRUMS = 9
+"""The channel (counted from 0) on which General MIDI plays drums, whose pitches are no pitches."""
+
+MAX_BYTES = 4 * 1024 * 1024
+MAX_BEATS = 100_000
+# A number that never ends makes a parser gather an ever longer integer, for hours; no text or number needs so much.
+_ENDLESS = re.compile(rb"[\x80-\xff]{4096}")
+_MICROSECONDS_PER_MINUTE = 60_000_000
+MIN_TEMPO, MAX_TEMPO = 4.0, 60_000.0
+"""Tempos in BPM that a MIDI file can hold, with a margin."""
+
+
+def read_score(path: Path | str, drums: bool = False) -> Score:
+    """The score in a MIDI file of type 0 or 1; the drum channel is left out unless `drums`.
+
+    A new note-on ends a note that sounds on the same track, channel and pitch; unmatched note-offs are ignored; notes
+    without an end last to the end of their track.
+
+    Raises:
+        ImprovError: nothing else, whatever lies at `path`.
+    """
+    path = Path(path)
+    try:
+        return _score(_parse(_content(path)), drums)
+    except ImprovError as error:
+        raise ImprovError(f"{path}: {error}") from error
+    except OSError as error:
+        raise ImprovError(f"{path}: {error.strerror or error}") from error
+    except EOFError as error:
+        raise ImprovError(f"{path}: the MIDI file is truncated") from error
+    except Exception as error:  # damaged events raise whatever mido's decoders meet first
+        raise ImprovError(f"{path}: not a valid MIDI file ({error or type(error).__name__})") from error
+
+
+def _content(path: Path) -> bytes:
+    if path.is_dir():
+        raise ImprovError("is a folder, not a MIDI file")
+    if path.exists() and not path.is_file():  # to read a pipe or a device could wait for ever
+        raise ImprovError("is not a regular file")
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if not content:
+        raise ImprovError("the file is empty")
+    if len(content) > MAX_BYTES:
+        raise ImprovError(f"larger than {MAX_BYTES // 1024**2} MiB")
+    if not content.startswith(b"MThd"):
+        raise ImprovError("not a MIDI file")
+    if _ENDLESS.search(content):
+        raise ImprovError("not a valid MIDI file (a number without end)")
+    return content
+
+
+def _parse(content: bytes) -> Any:
+    midi = mido.MidiFile(file=io.BytesIO(content), clip=True)
+    if midi.ticks_per_beat < 0:
+        raise ImprovError("its time is in SMPTE frames, not in beats")
+    if midi.ticks_per_beat == 0:
+        raise ImprovError("it divides the beat into 0 ticks")
+    if midi.type not in (0, 1):
+        raise ImprovError(f"MIDI files of type {midi.type} are not supported, only 0 and 1")
+    return midi
+
+
+def _score(midi: Any, drums: bool) -> Score:
+    notes: list[Note] = []
+    tempo_map: dict[float, float] = {}
+    bars: list[tuple[float, float]] = []
+    keys: list[tuple[float, str]] = []
+    for index, track in enumerate(midi.tracks):
+        events = list(_timed(track, midi.ticks_per_beat))
+        notes += _paired(events, index, drums)
+        for beat, message in events:
+            if message.type == "set_tempo" and message.tempo > 0:
+                tempo_map[beat] = _MICROSECONDS_PER_MINUTE / message.tempo
+            elif message.type == "time_signature":
+                bars.append((beat, message.numerator * 4 / message.denominator))
+            elif message.type == "key_signature":
+                keys.append((beat, message.key))
+    if not notes:
+        raise ImprovError("it holds no notes")
+    bar_beats = next((beats for _, beats in sorted(bars) if 0.25 <= beats <= 64), DEFAULT_BAR_BEATS)
+    key = min(keys)[1] if keys else None
+    return Score(in_order(notes), sorted(tempo_map.items()), bar_beats, key)
+
+
+def _timed(track: Any, ticks_per_beat: int) -> Iterable[tuple[float, Any]]:
+    tick = 0
+    for message in track:
+        tick += message.time
+        if tick > MAX_BEATS * ticks_per_beat:
+            raise ImprovError(f"longer than {MAX_BEATS} beats")
+        yield tick / ticks_per_beat, message
+
+
+def _paired(events: list[tuple[float, Any]], track: int, drums: bool) -> list[Note]:
+    notes: list[Note] = []
+    pending: dict[tuple[int, int], tuple[float, int]] = {}
+
+    def end(channel: int, pitch: int, beat: float) -> None:
+        if (channel, pitch) in pending:
+            onset, velocity = pending.pop((channel, pitch))
+            notes.append(Note(onset, beat, pitch, velocity, channel, track))
+
+    for beat, message in events:
+        if message.type not in ("note_on", "note_off") or (message.channel == DRUMS and not drums):
+            continue
+        end(message.channel, message.note, beat)
+        if message.type == "note_on" and message.velocity > 0:
+            pending[message.channel, message.note] = beat, message.velocity
+    for channel, pitch in list(pending):
+        end(channel, pitch, events[-1][0])
+    return notes
+
+
+def write_midi(
+    path: Path | str,
+    parts: Mapping[str, Iterable[Note]],
+    tempo_map: TempoMap | float = DEFAULT_TEMPO,
+    bar_beats: float = DEFAULT_BAR_BEATS,
+) -> None:
+    """Write a type 1 file: a track of tempo and metre, then one named track for each part, 480 ticks a beat.
+
+    Either the whole file is there afterwards or what lay there before. A note that is struck again on its channel ends
+    there, and every note lasts for a tick at least.
+
+    Raises:
+        ImprovError: it cannot be written.
+    """
+    changes = [(0.0, tempo_map)] if isinstance(tempo_map, int | float) else tempo_map
+    midi = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
+    midi.tracks.append(_conductor(changes, bar_beats))
+    for name, notes in parts.items():
+        midi.tracks.append(_track(name, notes))
+    buffer = io.BytesIO()
+    midi.save(file=buffer)
+    replace_file(Path(path), buffer.getvalue())
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write `content` to `path`: whole, or not at all.
+
+    Raises:
+        ImprovError: it cannot be written.
+    """
+    try:
+        path = Path(os.path.realpath(path))
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)  # a device such as /dev/stdout is written to, never replaced
+            return
+        part = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            with part.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        finally:
+            with suppress(OSError):
+                part.unlink()
+    except OSError as error:
+        raise ImprovError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _conductor(tempo_map: TempoMap, bar_beats: float) -> Any:
+    numerator, denominator = _time_signature(bar_beats)
+    events = [(0, mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator))]
+    for beat, bpm in tempo_map:
+        tempo = round(_MICROSECONDS_PER_MINUTE / min(max(bpm, MIN_TEMPO), MAX_TEMPO))
+        events.append((_tick(beat), mido.MetaMessage("set_tempo", tempo=tempo)))
+    return _delta_timed(events)
+
+
+def _time_signature(bar_beats: float) -> tuple[int, int]:
+    for denominator in (4, 8, 16, 32):
+        numerator = bar_beats * denominator / 4
+        if numerator == round(numerator) and 1 <= numerator <= 255:
+            return round(numerator), denominator
+    return 4, 4
+
+
+def _track(name: str, notes: Iterable[Note]) -> Any:
+    spans: dict[tuple[int, int], dict[int, tuple[int, int]]] = {}
+    for note in notes:
+        on, end = _tick(note.onset), _tick(note.end)
+        struck = spans.setdefault((note.channel, note.pitch), {})
+        struck[on] = max(struck.get(on, (0, 0)), (max(end, on + 1), note.velocity))
+    events = []
+    for (channel, pitch), struck in spans.items():
+        onsets = sorted(struck)
+        for on, again in zip(onsets, [*onsets[1:], math.inf], strict=True):
+            end, velocity = struck[on]
+            events.append((on, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)))
+            events.append((int(min(end, again)), mido.Message("note_off", channel=channel, note=pitch, velocity=0)))
+    track = _delta_timed(events)
+    track.insert(0, mido.MetaMessage("track_name", name=name.encode("latin1", "replace").decode("latin1")))
+    return track
+
+
+def _tick(beat: float) -> int:
+    return max(round(beat * TICKS_PER_BEAT), 0)
+
+
+def _delta_timed(events: list[tuple[int, Any]]) -> Any:
+    """The track of `events`, given as (tick, message); at the same tick, what ends comes before what begins."""
+    track = mido.MidiTrack()
+    now = 0
+    for tick, message in sorted(events, key=lambda event: (event[0], event[1].type == "note_on")):
+        track.append(message.copy(time=tick - now))
+        now = tick
+    return track

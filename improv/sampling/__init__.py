@@ -1,0 +1,1 @@
+"""The live chain: one small interface, and the implementations that sample it."""

@@ -1,0 +1,1 @@
+"""Offline: corpus -> model -> m.pt, with evaluation and plots."""

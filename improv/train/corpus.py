@@ -1,0 +1,131 @@
+"""From files and folders to piano-rolls, ready to train on. What cannot be read is named and left out."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from improv.errors import ImprovError
+from improv.music.key import key_of
+from improv.music.midifile import read_score
+from improv.music.score import to_roll, to_roll_seconds
+from improv.music.pianoroll import PianoRoll, load_npz
+
+SUFFIXES = (".mid", ".midi", ".npz")
+MAX_FRAMES = 1_000_000  # of one piece: more is a damaged file, not music
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file becomes frames.
+
+    Attributes:
+        grid: beats per frame.
+        dt: seconds per frame instead, as the tutorial samples; None for the grid in beats.
+        normalise: whether to move every piece to C major or C minor.
+    """
+
+    grid: float = 0.25
+    dt: float | None = None
+    normalise: bool = True
+
+    @property
+    def frame_beats(self) -> float:
+        """Beats per frame; frames of `dt` seconds count as beats at 120 BPM."""
+        return self.grid if self.dt is None else self.dt * 2
+
+
+@dataclass
+class Corpus:
+    """Pieces by split, the beats per frame they share, and the files left out with the reason."""
+
+    grid: float
+    splits: dict[str, list[PianoRoll]] = field(default_factory=dict)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    articulated: bool = True  # False where a source cannot tell held from repeated notes
+
+    def frames(self, split: str) -> int:
+        """Number of frames in `split`."""
+        return sum(len(roll) for roll in self.splits.get(split, []))
+
+
+def find_files(paths: Iterable[Path]) -> list[Path]:
+    """All MIDI and .npz files among `paths` and below them, each once, in a fixed order.
+
+    Raises:
+        ImprovError: a path does not exist.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file())
+            found.update(dict.fromkeys(inside))
+        elif path.exists():
+            found[path] = None
+        else:
+            raise ImprovError(f"{path} does not exist")
+    return list(found)
+
+
+def read_corpus(
+    paths: Iterable[Path],
+    reading: Reading,
+    loose_split: str = "train",
+    on_file: Callable[[int, int], None] = lambda _done, _all: None,
+) -> Corpus:
+    """Reads every file; pieces of MIDI files go to the split `loose_split`, those of an .npz to the splits it names.
+
+    Args:
+        on_file: told after each file how many of how many are read.
+
+    Raises:
+        ImprovError: a path does not exist, nothing at all could be read, or .npz files of different grids meet.
+    """
+    files = find_files(paths)
+    corpus = Corpus(reading.frame_beats)
+    grids = set()
+    for number, path in enumerate(files, 1):
+        try:
+            pieces = _read_file(path, reading, loose_split)
+            grids.update(roll.grid for rolls in pieces.values() for roll in rolls)
+            for split, rolls in pieces.items():
+                corpus.splits.setdefault(split, []).extend(rolls)
+            corpus.articulated &= path.suffix.lower() != ".npz"
+        except ImprovError as error:
+            corpus.skipped.append((str(path), str(error).removeprefix(f"{path}: ")))
+        on_file(number, len(files))
+    if not any(corpus.splits.values()):
+        first = f" (first reason: {corpus.skipped[0][1]})" if corpus.skipped else ""
+        where = ", ".join(str(path) for path in paths)
+        raise ImprovError(f"no music to read in {where}: give MIDI files, folders of them, or .npz piano-rolls{first}")
+    if len(grids) > 1:
+        raise ImprovError(f"the files have different grids ({', '.join(f'{g:g}' for g in sorted(grids))} beats): "
+                          "pass --grid, or read them apart")  # fmt: skip
+    corpus.grid = grids.pop()
+    return corpus
+
+
+def _read_file(path: Path, reading: Reading, loose_split: str) -> dict[str, list[PianoRoll]]:
+    if path.suffix.lower() == ".npz":
+        return load_npz(path)  # piano-rolls come on their own grid and in their own key
+    score = read_score(path)
+    roll = to_roll(score, reading.grid) if reading.dt is None else to_roll_seconds(score, reading.dt)
+    if len(roll) > MAX_FRAMES:
+        raise ImprovError(f"{path}: {len(roll)} frames long, which no piece is")
+    if reading.normalise:
+        roll = roll.transposed(key_of(roll).shift)
+    return {loose_split: [roll]}
+
+
+def hold_out(corpus: Corpus, share: float, seed: int) -> None:
+    """Moves `share` of the training pieces, at least one of several, to the split `valid` where there is none yet."""
+    pieces = corpus.splits.get("train", [])
+    if corpus.splits.get("valid") or len(pieces) < 2:
+        return
+    order = list(range(len(pieces)))
+    random.Random(seed).shuffle(order)
+    held = set(order[: max(1, round(share * len(pieces)))])
+    corpus.splits["valid"] = [pieces[i] for i in sorted(held)]
+    corpus.splits["train"] = [piece for i, piece in enumerate(pieces) if i not in held]

@@ -1,0 +1,28 @@
+"""The training curve as a picture."""
+
+import math
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from improv.train.trainer import Epoch
+
+MONITOR, VALID = "#0072b2", "#d55e00"  # told apart by any eye (Okabe & Ito)
+
+
+def draw_curve(history: list[Epoch], path: Path) -> None:
+    """Draws the monitor and the validation log-likelihood of every epoch into the PNG `path`."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    numbers = [epoch.number for epoch in history]
+    axes.plot(numbers, [e.monitor for e in history], ".-", color=MONITOR, label="monitor (training, reconstruction)")
+    if not all(math.isnan(epoch.valid) for epoch in history):
+        axes.plot(numbers, [e.valid for e in history], ".-", color=VALID, label="log-likelihood (validation, AIS)")
+        best = max(history, key=lambda epoch: epoch.valid)
+        axes.plot(best.number, best.valid, "o", ms=9, mfc="none", color=VALID)
+        axes.annotate(f"{best.valid:.3f}", (best.number, best.valid), (0, 8), textcoords="offset points", ha="center")
+    axes.set(xlabel="epoch", ylabel="nats per frame", title="Training curve")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(alpha=0.25)
+    axes.legend(loc="lower right", frameon=False)
+    figure.savefig(path, dpi=120)

@@ -1,0 +1,75 @@
+"""Whole training recipes, by name."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from improv.errors import ImprovError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is trained.
+
+    Attributes:
+        epochs: passes over the training pieces.
+        cd_steps: Gibbs steps of the negative sample (CD-k).
+        batch: subsequences per update.
+        length: frames of a subsequence at most.
+        optimiser: `sgd` or `adamw`.
+        learning_rate: the rate at start.
+        constant: share of the updates at that rate; then it falls linearly to `final` of it.
+        clip: gradient norm at most; 0 does not clip.
+        input_dropout, state_dropout: share of zeroed units, of the core's input and of u.
+        weight_decay: AdamW's.
+        base_rates: whether b_v starts at the log-odds of the note frequencies.
+    """
+
+    epochs: int = 30
+    cd_steps: int = 5
+    batch: int = 32
+    length: int = 128
+    optimiser: str = "adamw"
+    learning_rate: float = 0.01
+    constant: float = 0.4
+    final: float = 0.02
+    clip: float = 1.0
+    input_dropout: float = 0.1
+    state_dropout: float = 0.1
+    weight_decay: float = 0.0001
+    base_rates: bool = True
+
+    def check(self) -> None:
+        """Raises ImprovError where a value is outside its range."""
+        ranges = {"epochs": (1, 100_000), "cd_steps": (1, 10_000), "batch": (1, 4096), "length": (2, 100_000),
+                  "learning_rate": (0, 10), "constant": (0, 1), "final": (0, 1), "clip": (0, 1e6),
+                  "input_dropout": (0, 0.95), "state_dropout": (0, 0.95), "weight_decay": (0, 1)}  # fmt: skip
+        for name, (low, high) in ranges.items():
+            if not low <= getattr(self, name) <= high:
+                raise ImprovError(f"{name} must lie in {low:g}..{high:g}, got {getattr(self, name):g}")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A recipe with the model (fields of Config) and the reading (fields of Reading) that go with it."""
+
+    help: str
+    recipe: Recipe
+    model: dict[str, Any]
+    reading: dict[str, Any]
+
+
+PRESETS = {
+    "partner": Preset(
+        "a partner for jamming: sixteenths, struck and held notes told apart",
+        Recipe(),
+        {"hidden": 200, "recurrent": 200, "core": "gru", "onsets": True},
+        {"grid": 0.25},
+    ),
+    "tutorial": Preset(
+        "the reference configuration of the published tutorial: SGD, CD-15, frames of 0.3 s",
+        Recipe(epochs=200, cd_steps=15, batch=1, length=100, optimiser="sgd", learning_rate=0.001, constant=1.0, clip=0.0,
+               input_dropout=0.0, state_dropout=0.0, weight_decay=0.0, base_rates=False),  # fmt: skip
+        {"hidden": 150, "recurrent": 100, "core": "tanh", "onsets": False},
+        {"dt": 0.3, "normalise": False},
+    ),
+}

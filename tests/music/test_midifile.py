@@ -1,0 +1,206 @@
+import io
+import os
+import struct
+from pathlib import Path
+
+import mido
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from improv.errors import ImprovError
+from improv.music.midifile import MAX_BYTES, Note, Score, read_score, to_roll, write_midi
+
+in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+
+
+def file_of(*tracks: bytes, kind: int = 1, division: int = 480) -> bytes:
+    header = struct.pack(">4sIHHH", b"MThd", 6, kind, len(tracks), division)
+    return header + b"".join(struct.pack(">4sI", b"MTrk", len(track)) + track for track in tracks)
+
+
+def events(*messages: mido.Message | mido.MetaMessage) -> bytes:
+    """The bytes of a file with one track of `messages`."""
+    midi = mido.MidiFile(type=0, tracks=[mido.MidiTrack(messages)])
+    buffer = io.BytesIO()
+    midi.save(file=buffer)
+    return buffer.getvalue()
+
+
+def read(content: bytes, folder: Path, drums: bool = False) -> Score:
+    path = folder / "x.mid"
+    path.write_bytes(content)
+    return read_score(path, drums)
+
+
+def on(pitch: int, time: int = 0, velocity: int = 80, channel: int = 0) -> mido.Message:
+    return mido.Message("note_on", note=pitch, velocity=velocity, time=time, channel=channel)
+
+
+def off(pitch: int, time: int = 0) -> mido.Message:
+    return mido.Message("note_off", note=pitch, time=time)
+
+
+NOTE = b"\x00\x90\x3c\x40\x83\x60\x80\x3c\x00"
+TEMPO_ONLY = b"\x00\xff\x51\x03\x07\xa1\x20"
+VALID = file_of(TEMPO_ONLY, NOTE * 4)
+
+
+# Reading
+
+
+def test_reads_notes_in_beats_with_tempo_metre_and_key(tmp_path: Path) -> None:
+    content = events(
+        mido.MetaMessage("set_tempo", tempo=600_000),
+        mido.MetaMessage("time_signature", numerator=6, denominator=8),
+        mido.MetaMessage("key_signature", key="Bbm"),
+        on(60, 240, velocity=70),
+        off(60, 480),
+    )
+    score = read(content, tmp_path)
+    assert score.notes == [Note(0.5, 1.5, 60, 70)]
+    assert (score.tempo, score.bar_beats, score.key) == (100, 3, "Bbm")
+
+
+def test_a_file_that_says_nothing_is_in_common_time_at_120(tmp_path: Path) -> None:
+    score = read(file_of(NOTE), tmp_path)
+    assert (score.tempo, score.bar_beats, score.key) == (120, 4, None)
+
+
+def test_a_new_note_on_ends_the_sounding_note(tmp_path: Path) -> None:
+    score = read(events(on(60), on(60, 480), off(60, 480)), tmp_path)
+    assert [(note.onset, note.end) for note in score.notes] == [(0, 1), (1, 2)]
+
+
+def test_a_note_on_of_velocity_0_is_a_note_off(tmp_path: Path) -> None:
+    score = read(events(on(60), on(60, 480, velocity=0), on(62)), tmp_path)
+    assert score.notes[0] == Note(0, 1, 60, 80)
+
+
+def test_unmatched_note_offs_are_ignored(tmp_path: Path) -> None:
+    score = read(events(off(60, 480), on(60), off(60, 480), off(60, 480)), tmp_path)
+    assert [(note.onset, note.end) for note in score.notes] == [(1, 2)]
+
+
+def test_a_note_without_end_lasts_to_the_end_of_its_track(tmp_path: Path) -> None:
+    score = read(events(on(60), mido.MetaMessage("end_of_track", time=1920)), tmp_path)
+    assert score.notes == [Note(0, 4, 60, 80)]
+
+
+def test_notes_of_the_same_pitch_on_other_tracks_and_channels_are_left_alone(tmp_path: Path) -> None:
+    held = b"\x00\x90\x3c\x40\x8f\x00\x80\x3c\x00"  # four beats on channel 0
+    other = b"\x83\x60\x91\x3c\x40\x83\x60\x81\x3c\x00"  # the second beat on channel 1
+    score = read(file_of(held, NOTE + NOTE, other), tmp_path)
+    assert Note(0, 4, 60, 64, 0, 0) in score.notes
+    assert Note(1, 2, 60, 64, 0, 1) in score.notes
+    assert Note(1, 2, 60, 64, 1, 2) in score.notes
+
+
+def test_drums_are_left_out_unless_asked_for(tmp_path: Path) -> None:
+    content = events(on(60), on(36, channel=9), off(60, 480))
+    assert [note.pitch for note in read(content, tmp_path).notes] == [60]
+    assert [note.pitch for note in read(content, tmp_path, drums=True).notes] == [36, 60]
+
+
+def test_an_odd_metre_or_tempo_is_not_believed(tmp_path: Path) -> None:
+    metre, tempo = b"\x00\xff\x58\x04\x00\x40\x18\x08", b"\x00\xff\x51\x03\x00\x00\x00"
+    score = read(file_of(metre + tempo + NOTE), tmp_path)
+    assert (score.tempo, score.bar_beats) == (120, 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (b"RIFF" + VALID, "not a MIDI file"),
+        (VALID[:-3], "truncated"),
+        (VALID[:10], "truncated"),
+        (file_of(NOTE, kind=2), "type 2"),
+        (file_of(NOTE, division=0), "0 ticks"),
+        (file_of(NOTE, division=0xE728), "SMPTE"),
+        (file_of(TEMPO_ONLY), "no notes"),
+        (file_of(), "no notes"),
+        (file_of(b"\x00\xff\x59\x02\x0c\x00" + NOTE), "not a valid MIDI file"),  # a key of 12 sharps
+        (file_of(b"\x00\xff\x51\x00" + NOTE), "not a valid MIDI file"),  # a tempo without its number
+        (file_of(b"\x00\x3c\x40" + NOTE), "running status"),
+        (file_of(b"\xff\xff\xff\x7f" * 2 + NOTE), "."),
+        (file_of(b"\xbf\xff\xff\x7f" + NOTE[1:]), "longer than 100000 beats"),
+        (file_of(b"\x00\xff\x01\xff\xff\xff\x7f" + NOTE), "exceeds maximum length"),
+        (file_of(b"\xff" * MAX_BYTES), "larger than"),
+        (file_of(b"\xff" * (MAX_BYTES - 100)), "number without end"),
+        (struct.pack(">4sIHHH", b"MThd", 0xFFFFFFFF, 1, 1, 480), "truncated"),
+        (struct.pack(">4sIHHH", b"MThd", 6, 1, 0xFFFF, 480), "no notes"),
+    ],
+)
+def test_a_bad_file_is_explained_in_one_line_that_names_it(content: bytes, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(ImprovError, match=reason) as error:
+        read(content, tmp_path)
+    assert str(tmp_path / "x.mid") in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_what_is_no_file_is_explained(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "none", tmp_path / "pipe", tmp_path / ("x" * 300), Path("nul\0byte")):
+        with pytest.raises(ImprovError):
+            read_score(path)
+
+
+@in_one_folder
+@given(st.binary(max_size=300))
+def test_any_bytes_are_survived(tmp_path: Path, content: bytes) -> None:
+    for candidate in (content, b"MThd" + content, file_of(content), file_of(TEMPO_ONLY, NOTE + content)):
+        try:
+            assert read(candidate, tmp_path).notes
+        except ImprovError as error:
+            assert "\n" not in str(error)
+
+
+@in_one_folder
+@given(st.integers(0, len(VALID)), st.lists(st.tuples(st.integers(0, len(VALID) - 1), st.integers(0, 255)), max_size=8))
+def test_any_damage_to_a_valid_file_is_survived(tmp_path: Path, cut: int, damage: list[tuple[int, int]]) -> None:
+    content = bytearray(VALID)
+    for place, byte in damage:
+        content[place] = byte
+    try:
+        score = read(bytes(content[:cut]), tmp_path)
+        to_roll(score, 0.25)
+    except ImprovError:
+        pass
+
+
+# Writing
+
+beats = st.integers(0, 20_000).map(lambda tick: tick / 480)
+written_notes = st.lists(
+    st.tuples(st.integers(0, 5000), st.integers(1, 2000), st.integers(0, 127), st.integers(1, 127), st.integers(0, 8)),
+    max_size=30,
+)
+
+
+def without_overlap(notes: list[Note]) -> list[Note]:
+    """The notes that neither start together with nor sound into an earlier one of their channel and pitch."""
+    kept: list[Note] = []
+    for note in notes:
+        clear = all(
+            note.onset >= other.end or note.end <= other.onset
+            for other in kept
+            if (other.channel, other.pitch) == (note.channel, note.pitch)
+        )
+        if clear:
+            kept.append(note)
+    return kept
+
+
+@in_one_folder
+@given(written_notes)
+def test_what_is_written_is_read_again_exactly(tmp_path: Path, drawn: list[tuple[int, int, int, int, int]]) -> None:
+    notes = without_overlap(
+        [Note(on / 480, (on + length) / 480, pitch, velocity, channel, 1) for on, length, pitch, velocity, channel in drawn]
+    )
+    notes.append(Note(20.0, 21.0, 128 - 1, 1, 8, 1)) if not notes else None
+    write_midi(tmp_path / "x.mid", {"tune": notes}, 90.0, 3.0)
+    score = read_score(tmp_path / "x.mid")
+    assert sorted(score.notes, key=repr) == sorted(notes, key=repr)
+    assert score.tempo == pytest.approx(90, rel=1e-5)
+    assert score.bar_beats == 3
