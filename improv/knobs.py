@@ -40,7 +40,9 @@ class Knob:
             ImprovError: the value is outside the range or not a number.
         """
         if not self.low <= value <= self.high:  # also refuses NaN
-            raise ImprovError(f"{self.name} must lie in {self.low:g}..{self.high:g} {self.unit}, got {value:g}".rstrip())
+            raise ImprovError(
+                f"{self.name} must lie in {self.low:g}..{self.high:g} {self.unit}, got {value:g}".rstrip()
+            )
         return float(round(value)) if self.integral else float(value)
 
     def text(self, value: float) -> str:
@@ -54,3 +56,11 @@ TEMPERATURE = Knob("temperature", "", 0.2, 3.0, 1.0, 0.05, "below 1 the partner 
 K = Knob("k", "steps", 1, 2000, 200, 1, "Gibbs steps per frame: more is truer to the model", logarithmic=True)
 
 KNOBS: dict[str, Knob] = {knob.name: knob for knob in (TEMPO, TEMPERATURE, K)}
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What the knobs say about one frame: `k` Gibbs steps at `temperature`."""
+
+    temperature: float = TEMPERATURE.default
+    k: int = int(K.default)

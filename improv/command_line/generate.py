@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from improv.command_line.options import add_knobs, add_seed, at_least_one, knob_values
-from improv.knobs import K, TEMPERATURE, TEMPO
+from improv.knobs import TEMPERATURE, TEMPO, Controls, K
 from improv.music.pianoroll import PianoRoll
 from improv.resources import bundled_model
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length.add_argument("--frames", type=at_least_one, help="frames to play")
     parser.add_argument("--prompt", type=Path, metavar="Y.mid", help="a piece to continue")
     parser.add_argument("--plot", type=Path, metavar="X.png", help="draw a labelled piano-roll")
-    parser.add_argument("--key", help="the key to play in, such as G or 'F# minor' (default: the prompt's, else C major)")
+    parser.add_argument("--key", help="key to play in, as G or 'F# minor' (default: the prompt's, else C major)")
     add_knobs(parser, TEMPO, TEMPERATURE, K)
     add_seed(parser)
 
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     from improv.live.generate import generate
-    from improv.live.improviser import Controls, Improviser
+    from improv.live.improviser import Improviser
     from improv.model import checkpoint
     from improv.music.key import key_of, parse_key
     from improv.music.midifile import read_score, write_midi

@@ -41,9 +41,13 @@ def at_least_one(text: str) -> int:
 def add_grid(parser: argparse.ArgumentParser, default: float | None) -> None:
     """--grid, --dt, --normalise"""
     parser.add_argument("--grid", type=positive, default=default, metavar="BEATS", help="beats per frame")
-    parser.add_argument("--dt", type=positive, metavar="SECONDS", help="seconds per frame instead, as the tutorial samples")
     parser.add_argument(
-        "--normalise", action=argparse.BooleanOptionalAction, help="move every piece to C major or C minor (the default)"
+        "--dt", type=positive, metavar="SECONDS", help="seconds per frame instead, as the tutorial has it"
+    )
+    parser.add_argument(
+        "--normalise",
+        action=argparse.BooleanOptionalAction,
+        help="move every piece to C major or minor (the default)",
     )
 
 

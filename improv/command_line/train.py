@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--valid-share", type=float, default=0.1, help="else this share of the pieces (default 0.1)")
     parser.add_argument("--preset", choices=PRESETS, default="partner", help="a whole recipe (default partner)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint beside --out")
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: a GPU if there is one")
+    parser.add_argument(
+        "--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: a GPU where there is one"
+    )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1, the fastest for small models)")
     parser.add_argument(
         "--onsets", action=argparse.BooleanOptionalAction, help="a second unit per pitch tells struck from held notes"
@@ -74,7 +76,9 @@ def run(args: argparse.Namespace) -> int:
     device = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
     if device == "cuda" and not torch.cuda.is_available():
         raise ImprovError("there is no CUDA GPU here: leave --device out, or give --device cpu")
-    trainer = Trainer(config, recipe, corpus.splits["train"], corpus.splits.get("valid", []), args.out, args.seed, device)
+    trainer = Trainer(
+        config, recipe, corpus.splits["train"], corpus.splits.get("valid", []), args.out, args.seed, device
+    )
     done = trainer.resume() if args.resume else 0
     if done:
         print(f"resuming after epoch {done}", file=sys.stderr)
@@ -102,12 +106,16 @@ def _train(trainer: Any, corpus: Corpus, args: argparse.Namespace) -> int:
 
     started = time.perf_counter()
     done = len(trainer.history)
-    bar = tqdm(total=trainer.frames * trainer.recipe.epochs, initial=trainer.frames * done, unit=" frames", unit_scale=True)
+    bar = tqdm(
+        total=trainer.frames * trainer.recipe.epochs, initial=trainer.frames * done, unit=" frames", unit_scale=True
+    )
     picture = args.out.with_suffix(".png")
 
     def on_epoch(epoch: Epoch) -> None:
         valid = "" if math.isnan(epoch.valid) else f"   valid {epoch.valid:8.3f} nats/frame"
-        bar.write(f"epoch {epoch.number:4d}   monitor {epoch.monitor:8.3f}{valid}   {epoch.seconds:6.1f} s", file=sys.stderr)
+        bar.write(
+            f"epoch {epoch.number:4d}   monitor {epoch.monitor:8.3f}{valid}   {epoch.seconds:6.1f} s", file=sys.stderr
+        )
         draw_curve(trainer.history, picture)
 
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))

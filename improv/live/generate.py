@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from improv.live.improviser import Controls, Improviser
+from improv.knobs import Controls
+from improv.live.improviser import Improviser
 from improv.live.modes import Turn
 from improv.music.pianoroll import Frame, PianoRoll, silence
 

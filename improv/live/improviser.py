@@ -7,13 +7,12 @@ all run this one, and the same seed and the same input give the same notes.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from improv.knobs import K, TEMPERATURE
+from improv.knobs import Controls
 from improv.live.modes import Turn
 from improv.model.rnn_rbm import RnnRbm
 from improv.music.key import Key, estimate
@@ -23,14 +22,6 @@ from improv.sampling.chain import FREE, make_chain
 MEMORY = 256  # frames kept, from which the state is rebuilt when the key changes
 KEY_HALF_LIFE = 32.0  # beats after which a note weighs half in the key
 KEY_MARGIN = 0.05  # how much better in correlation another key must fit for the partner to change to it
-
-
-@dataclass(frozen=True)
-class Controls:
-    """What the knobs say about the next frame: `k` Gibbs steps at `temperature`."""
-
-    temperature: float = TEMPERATURE.default
-    k: int = int(K.default)
 
 
 class KeyListener:
@@ -43,7 +34,7 @@ class KeyListener:
         self._low = low
 
     def hear(self, frame: Frame) -> None:
-        """Takes in one frame [2, n_pitches]; `key` follows once enough was heard and another key fits clearly better."""
+        """Takes in one frame [2, n_pitches]; `key` changes where another fits clearly better."""
         self._weights *= self._fade
         np.add.at(self._weights, (np.flatnonzero(frame[SOUNDING]) + self._low) % 12, 1.0)
         if np.count_nonzero(self._weights > 0.1 * self._weights.max(initial=0)) < 3:
@@ -110,7 +101,7 @@ class Improviser:
             self._held(known)[np.newaxis] if turn.clamped else None,
         )  # fmt: skip
         frame = transpose(model.decode(sample.v[0], previous), -self._shift)
-        return frame & (1 - player[SOUNDING])
+        return np.asarray(frame & (1 - player[SOUNDING]))
 
     def follow(self, key: Key | None) -> None:
         """Plays in `key` from now on, or follows what is heard where None."""
@@ -118,6 +109,27 @@ class Improviser:
         if self._wanted_shift() != self._shift:
             self._shift = self._wanted_shift()
             self._remember()
+
+    def forget(self) -> None:
+        """Starts anew, as if nothing had been heard."""
+        self._listener = KeyListener(self.config.grid, self.config.low)
+        self._memory.clear()
+        self._previous = silence(self.config.n_pitches)
+        self._shift = self._wanted_shift()
+        self._remember()
+
+    def remember(self, other: Improviser) -> None:
+        """Takes over what `other`, whose frames last as long, has heard: the music goes on with another model."""
+        for frame in other._memory:
+            self.hear(frame)
+
+    def warm_up(self) -> None:
+        """Does all the slow things of the first frame (compiling, loading kernels) now."""
+        nobody = silence(self.config.n_pitches)
+        clamped = Turn(partner_plays=True, clamped=True, whose="both")
+        self.answer(nobody, clamped, Controls(k=1))
+        self.hear(nobody)
+        self.forget()
 
     def _start(self, previous: Frame) -> NDArray[np.uint8]:
         """Where the chain starts, [1, V]: what sounds goes on, nothing is struck."""
@@ -129,7 +141,7 @@ class Improviser:
         pitches = player[SOUNDING] == 1
         held[SOUNDING, pitches] = 1
         held[STRUCK, pitches] = player[STRUCK, pitches]
-        return self.model.encode(held.view(np.uint8)).view(np.int8)
+        return self.model.encode(held)
 
     def _wanted_shift(self) -> int:
         """Semitones from concert pitch to the key the model knows."""

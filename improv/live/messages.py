@@ -148,19 +148,27 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class TakeKept:
-    """The take is on disk at `path`."""
+class TakeBegun:
+    """A take is being recorded, to be kept at `path`."""
 
     path: str
 
 
-Report = Status | Sounded | Ports | Problem | TakeKept
+@dataclass(frozen=True)
+class TakeKept:
+    """The take is on disk at `path`; where it was `empty`, not a note was played and nothing was written."""
+
+    path: str
+    empty: bool = False
+
+
+Report = Status | Sounded | Ports | Problem | TakeBegun | TakeKept
 
 _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         *(Play, Stop, Panic, Quit, SetKnob, SetMode, SetKey, SetModel, SetInput, SetOutput, PlayNote),
-        *(Status, Sounded, Ports, Problem, TakeKept),
+        *(Status, Sounded, Ports, Problem, TakeBegun, TakeKept),
     )
 }
 

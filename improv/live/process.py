@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import queue
-import signal
 import subprocess
 import sys
 import threading
@@ -17,8 +16,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from improv.errors import ImprovError
 from improv.knobs import KNOBS
-from improv.live.messages import Command, Quit, Report, decode, encode
+from improv.live.messages import Command, Problem, Quit, Report, TakeBegun, TakeKept, decode, encode
+from improv.music.take import finish, journal_of
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class Settings:
 
     Attributes:
         model: path of the checkpoint.
-        input, outputs: port names, as improv.live.ports understands them.
+        input: a port's name, `virtual`, or a MIDI file; None for `virtual` where there can be one.
+        outputs: likewise, or `synth`; None for `virtual` and, where sound can be played, `synth`.
         mode, key: as in SetMode and SetKey.
         knobs: values by name.
         seed: of the partner's random choices; None draws one.
@@ -37,8 +39,8 @@ class Settings:
     """
 
     model: str
-    input: str = "virtual"
-    outputs: list[str] = field(default_factory=lambda: ["virtual"])
+    input: str | None = None
+    outputs: list[str] | None = None
     mode: str = "duet"
     key: str = "auto"
     knobs: dict[str, float] = field(default_factory=lambda: {name: knob.default for name, knob in KNOBS.items()})
@@ -63,17 +65,23 @@ class EngineProcess:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
-        new_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "improv.live.engine_main", settings.to_json()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            start_new_session=sys.platform != "win32",  # Ctrl+C reaches this side alone, which then stops the engine
-            **new_group,
+            # Ctrl+C reaches this side alone, which then stops the engine.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
+        self._ended = threading.Event()
         threading.Thread(target=self._read, name="engine-reports", daemon=True).start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the engine is gone, its last report has come and its take is kept."""
+        return self._ended.is_set()
 
     @property
     def pid(self) -> int:
@@ -99,27 +107,40 @@ class EngineProcess:
                 yield self.reports.get_nowait()
 
     def close(self, timeout: float = 5.0) -> int:
-        """Ask the engine to end, kill it where it does not within `timeout` seconds; returns its exit status."""
+        """Asks the engine to end, kills it where it does not within `timeout` seconds; returns its exit status."""
+        assert self._process.stdin is not None
         self.send(Quit())
         with contextlib.suppress(OSError, ValueError):
-            self._process.stdin.close()  # type: ignore[union-attr]
-        try:
-            return self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self._process.send_signal(signal.SIGTERM)
-        try:
-            return self._process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            return self._process.wait()
+            self._process.stdin.close()
+        for insist in (self._process.terminate, self._process.kill):
+            try:
+                self._process.wait(timeout)
+                break
+            except subprocess.TimeoutExpired:
+                insist()
+        status = self._process.wait()
+        self._ended.wait(timeout)
+        return status
 
     def _read(self) -> None:
         assert self._process.stdout is not None
+        begun: dict[str, None] = {}
         for line in self._process.stdout:
             with contextlib.suppress(ValueError):  # a half line from a killed engine
-                self.reports.put(decode(line))
+                report = decode(line)
+                match report:
+                    case TakeBegun(path):
+                        begun[path] = None
+                    case TakeKept(path):
+                        begun.pop(path, None)
+                self.reports.put(report)
+        for path in begun:
+            self._keep(Path(path))
+        self._ended.set()
 
-
-def journal_of(take: Path) -> Path:
-    """Where the notes of `take` are kept while it is being played."""
-    return take.with_name(take.name + ".journal")
+    def _keep(self, take: Path) -> None:
+        """Makes a MIDI file of what a killed engine had recorded."""
+        try:
+            self.reports.put(TakeKept(str(take), empty=finish(journal_of(take), take) == 0))
+        except ImprovError as error:
+            self.reports.put(Problem(str(error)))

@@ -1,7 +1,7 @@
 """The restricted Boltzmann machine whose biases differ from frame to frame.
 
-Shapes throughout: v [..., V] visible, h [..., H] hidden, W [V, H], b_v [..., V], b_h [..., H]; the leading dimensions of
-the biases and of v broadcast. Equation numbers are those of Boulanger-Lewandowski, Bengio & Vincent, ICML 2012.
+Shapes throughout: v [..., V] visible, h [..., H] hidden, W [V, H], b_v [..., V], b_h [..., H]; leading dimensions
+broadcast. Equation numbers are those of Boulanger-Lewandowski, Bengio & Vincent, ICML 2012.
 """
 
 import torch

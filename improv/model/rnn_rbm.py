@@ -2,6 +2,7 @@
 recurrent net that has seen the frames before."""
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from improv.music.pianoroll import LOW, N_PITCHES, SOUNDING, STRUCK, Frame
 
 CORES = ("tanh", "gru", "lstm")
+Integer = TypeVar("Integer", bound=np.integer[Any])
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ class RnnRbm(nn.Module):
         self.b_h = nn.Parameter(torch.zeros(hidden))
         self.W_uv = nn.Parameter(0.0001 * torch.randn(recurrent, n_visible))
         self.W_uh = nn.Parameter(0.0001 * torch.randn(recurrent, hidden))
-        self.core = {"tanh": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[config.core](n_visible, recurrent, batch_first=True)
+        self.core = {"tanh": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[config.core](
+            n_visible, recurrent, batch_first=True
+        )
         if config.core == "tanh":  # the reference's scale; the gated cores keep torch's, which they need to learn
             for name, parameter in self.core.named_parameters():
                 nn.init.normal_(parameter, std=0.0001) if "weight" in name else nn.init.zeros_(parameter)
@@ -112,7 +116,7 @@ class RnnRbm(nn.Module):
         """The state after one more frame v [B, n_visible]."""
         return self.states(v.unsqueeze(1), state)[1]
 
-    def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def encode(self, frames: NDArray[Integer]) -> NDArray[Integer]:
         """Visible units [..., n_visible] of frames [..., 2, n_pitches]."""
         if self.config.onsets:
             return frames.reshape(*frames.shape[:-2], -1)

@@ -116,11 +116,11 @@ class _Played:
             return
         match values:
             case ["note", str(part), int(pitch), int(velocity), int() | float() as beat, int(channel)]:
-                within = 0 <= pitch < 128 and 0 <= velocity < 128 and 0 <= channel < 16 and abs(beat) <= MAX_BEATS
+                within = 0 <= pitch < 128 and 0 <= velocity < 128 and 0 <= channel < 16 and abs(beat) < MAX_BEATS - 1
                 if part in PARTS and within:
                     self._note((part, pitch, channel), velocity, self._at(beat))
             case ["tempo", int() | float() as beat, int() | float() as bpm]:
-                if abs(beat) <= MAX_BEATS and 0 < bpm <= MAX_TEMPO:
+                if abs(beat) < MAX_BEATS - 1 and 0 < bpm <= MAX_TEMPO:
                     self.tempo_map.append((self._at(beat), bpm))
             case ["bar", int() | float() as beats] if 0.25 <= beats <= 64:
                 self.bar_beats = float(beats)

@@ -48,7 +48,7 @@ def _splitmix(seed: int) -> list[int]:
 
 
 @njit(inline="always")
-def _uniform(s: NDArray[np.uint64]) -> np.float32:
+def _uniform(s):  # type: ignore[no-untyped-def]
     """The next number in [0, 1) of xoshiro256+ (Blackman & Vigna 2018); `s` is its state, uint64 [4]."""
     result = s[0] + s[3]
     t = s[1] << uint64(17)
@@ -62,7 +62,7 @@ def _uniform(s: NDArray[np.uint64]) -> np.float32:
 
 
 @njit(inline="always")
-def _sigmoid(x: float) -> np.float32:
+def _sigmoid(x):  # type: ignore[no-untyped-def]
     return float32(1.0) / (float32(1.0) + np.exp(-x))
 
 

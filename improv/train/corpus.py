@@ -10,8 +10,8 @@ from pathlib import Path
 from improv.errors import ImprovError
 from improv.music.key import key_of
 from improv.music.midifile import read_score
-from improv.music.score import to_roll, to_roll_seconds
 from improv.music.pianoroll import PianoRoll, load_npz
+from improv.music.score import to_roll, to_roll_seconds
 
 SUFFIXES = (".mid", ".midi", ".npz")
 MAX_FRAMES = 1_000_000  # of one piece: more is a damaged file, not music
@@ -85,7 +85,7 @@ def read_corpus(
     """
     files = find_files(paths)
     corpus = Corpus(reading.frame_beats)
-    grids = set()
+    grids: set[float] = set()
     for number, path in enumerate(files, 1):
         try:
             pieces = _read_file(path, reading, loose_split)

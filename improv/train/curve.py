@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from improv.train.trainer import Epoch
 
@@ -22,7 +23,7 @@ def draw_curve(history: list[Epoch], path: Path) -> None:
         axes.plot(best.number, best.valid, "o", ms=9, mfc="none", color=VALID)
         axes.annotate(f"{best.valid:.3f}", (best.number, best.valid), (0, 8), textcoords="offset points", ha="center")
     axes.set(xlabel="epoch", ylabel="nats per frame", title="Training curve")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.legend(loc="lower right", frameon=False)
     figure.savefig(path, dpi=120)

@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from improv.knobs import Controls
 from improv.live.generate import generate
-from improv.live.improviser import Controls, Improviser
+from improv.live.improviser import Improviser
 from improv.model import rbm
 from improv.model.rnn_rbm import RnnRbm
 from improv.music.pianoroll import PianoRoll

@@ -35,7 +35,7 @@ def ais(weights: Tensor, b_v: Tensor, b_h: Tensor, chains: int, betas: int, gene
     Returns:
         The estimate; in expectation Z is exact, and log Z is a lower bound that tightens with chains and betas.
     """
-    n, hidden = b_h.shape
+    n = len(b_h)
     b_v, b_h = b_v.unsqueeze(1), b_h.unsqueeze(1)
 
     def draw(logits: Tensor) -> Tensor:

@@ -67,8 +67,20 @@ PRESETS = {
     ),
     "tutorial": Preset(
         "the reference configuration of the published tutorial: SGD, CD-15, frames of 0.3 s",
-        Recipe(epochs=200, cd_steps=15, batch=1, length=100, optimiser="sgd", learning_rate=0.001, constant=1.0, clip=0.0,
-               input_dropout=0.0, state_dropout=0.0, weight_decay=0.0, base_rates=False),  # fmt: skip
+        Recipe(
+            epochs=200,
+            cd_steps=15,
+            batch=1,
+            length=100,
+            optimiser="sgd",
+            learning_rate=0.001,
+            constant=1.0,
+            clip=0.0,
+            input_dropout=0.0,
+            state_dropout=0.0,
+            weight_decay=0.0,
+            base_rates=False,
+        ),
         {"hidden": 150, "recurrent": 100, "core": "tanh", "onsets": False},
         {"dt": 0.3, "normalise": False},
     ),

@@ -1,8 +1,8 @@
 """Training by contrastive divergence through time.
 
 One update takes a batch of subsequences: the core runs over the frames, giving every frame's RBM its biases; CD-k draws
-a negative sample in all of them at once and is held constant; the gradient of F(v) - F(v*) flows through the biases into
-the recurrent net (Boulanger-Lewandowski et al. 2012, section 4; Hinton 2002 for CD).
+a negative sample in all of them at once, which is held constant; the gradient of F(v) - F(v*) flows through the biases
+into the recurrent net (Boulanger-Lewandowski et al. 2012, section 4; Hinton 2002 for CD).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,10 @@ class Trainer:
         if not path.exists():
             return 0
         model, state = checkpoint.load(path)
-        recipe = {**asdict(self.recipe), "epochs": state.get("recipe", {}).get("epochs")}  # more epochs may be asked for
+        recipe = {
+            **asdict(self.recipe),
+            "epochs": state.get("recipe", {}).get("epochs"),
+        }  # more epochs may be asked for
         if model.config != self.config or state.get("recipe") != recipe or state.get("seed") != self.seed:
             raise ImprovError(f"{path} was trained with other settings: give the same ones, or another --out")
         if state.get("train_frames") != self.frames:
@@ -176,7 +180,7 @@ class Trainer:
         for index, piece in enumerate(self.pieces):
             first = int(rng.integers(1, length + 1)) if self.recipe.batch > 1 else length
             cuts = [0, *range(first, len(piece), length), len(piece)]
-            windows += [(index, start, end) for start, end in zip(cuts, cuts[1:], strict=False)]
+            windows += [(index, start, end) for start, end in pairwise(cuts)]
         rng.shuffle(windows)
         return windows
 

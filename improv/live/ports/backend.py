@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import socket
 import sys
@@ -19,6 +20,8 @@ try:
     import rtmidi
 except ImportError as missing:
     raise ImprovError(f"MIDI cannot be used ({missing}): on Debian, sudo apt-get install libasound2") from missing
+
+_QUEUE = 16384  # messages an input keeps for us; a flood beyond loses them
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Backend:
 
     def new_input(self, client: str) -> Any:
         """A closed rtmidi input. Raises OSError where the system refuses."""
-        return rtmidi.MidiIn(self.api, name=client)
+        return rtmidi.MidiIn(self.api, name=client, queue_size_limit=_QUEUE)
 
     def new_output(self, client: str) -> Any:
         """A closed rtmidi output. Raises OSError where the system refuses."""
@@ -94,6 +97,18 @@ def discard(midi: Any) -> None:
     midi.delete()
 
 
+_abandoned: list[Any] = []
+
+
+def abandon(midi: Any) -> None:
+    """Let go of an rtmidi object whose system has died, without closing it.
+
+    Closing a dead JACK output holds the interpreter, and with it every tick, for a second. The dead client has neither
+    thread nor socket left, and libjack meets the next server as if it were not there.
+    """
+    _abandoned.append(midi)
+
+
 def _opens(backend: Backend) -> bool:
     try:
         discard(backend.new_input("improv probe"))
@@ -113,24 +128,25 @@ def _jack_session() -> Hashable | None:
     # Asking libjack for a new client instead would print to stderr, and a restart between two looks would go unseen.
     name = os.environ.get("JACK_DEFAULT_SERVER", "default")
     for path in (Path(f"/dev/shm/jack_{name}_{os.getuid()}_0"), Path(f"/dev/shm/jack_{name}_0")):
-        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(0.1)
-            probe.connect(str(path))
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError), socket.socket(socket.AF_UNIX) as probe:
+            probe.setblocking(False)
+            with contextlib.suppress(BlockingIOError):  # too busy to answer at once, but there
+                probe.connect(str(path))
             status = path.stat()
             return status.st_ino, status.st_mtime_ns
     return None
 
 
+@functools.cache
 def _silence_libjack() -> None:
-    """Keep libjack, which reports every lost server on stderr, off the player's terminal."""
+    """Keep libjack, which reports a lost server many times over, off the player's terminal."""
     if sys.platform != "linux":
         return
     os.environ.setdefault("JACK_NO_START_SERVER", "1")
-    maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
-    loaded = {line.split(maxsplit=5)[-1] for line in maps if "libjack" in line}
-    for path in loaded:
+    mapped = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    ignore = ctypes.cast(ctypes.CDLL(None).strlen, ctypes.c_void_p)  # takes a text, changes nothing, runs no Python
+    for path in {line.split(maxsplit=5)[-1] for line in mapped if "libjack" in line}:
         with contextlib.suppress(OSError, AttributeError):
             library = ctypes.CDLL(path)
-            silent = ctypes.cast(library.silent_jack_error_callback, ctypes.c_void_p)
-            library.jack_set_error_function(silent)
-            library.jack_set_info_function(silent)
+            library.jack_set_error_function(ignore)
+            library.jack_set_info_function(ignore)

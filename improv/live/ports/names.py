@@ -27,11 +27,6 @@ def steady(listed: list[str], *, numbered: bool) -> dict[str, str]:
     return names
 
 
-def is_own(name: str) -> bool:
-    """Whether a listed port belongs to improv."""
-    return _OWN.match(name) is not None
-
-
 def matching(names: list[str], wanted: str) -> list[str]:
     """The names that `wanted` can mean: the very name, else all that contain it; upper and lower case are the same."""
     wanted = wanted.casefold()

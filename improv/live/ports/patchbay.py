@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Any
 
 from improv.errors import ImprovError
-from improv.live.ports.backend import Backend, choose_backend, discard
-from improv.live.ports.names import is_own, matching, the_one
-from improv.live.ports.port import VIRTUAL, InputPort, OnMessage, OutputPort, Port
+from improv.live.ports.backend import Backend, abandon, choose_backend, discard
+from improv.live.ports.names import matching, the_one
+from improv.live.ports.port import InputPort, OnMessage, OutputPort, Port
 
 POLL_SECONDS = 0.25
 
@@ -39,25 +39,26 @@ class Patchbay:
     A port that vanishes (unplugged, its program killed, the server gone) is disconnected and comes back by itself.
 
     Args:
-        on_change: called, on the watching thread, with a port that was connected or disconnected; see `connected`.
+        on_change: called, on the watching thread, with a port and whether it was connected (or else disconnected).
         on_list: called there with the new list whenever what can be connected changes.
     """
 
     def __init__(
         self,
-        on_change: Callable[[Port], None] = lambda port: None,
-        on_list: Callable[[PortList], None] = lambda ports: None,
+        on_change: Callable[[Port, bool], object] | None = None,
+        on_list: Callable[[PortList], object] | None = None,
     ) -> None:
-        self._on_change, self._on_list = on_change, on_list
+        self._on_change = on_change or (lambda _port, _connected: None)
+        self._on_list = on_list or (lambda _ports: None)
         self._lock = threading.RLock()
         self._ports: list[Port] = []
+        self._changes: list[tuple[Port, bool]] = []
         self._backend: Backend | None = None
         self._session: Hashable | None = None
         self._listers: dict[str, Any] = {}
         self._closing = threading.Event()
         with contextlib.suppress(ImprovError):
             self._attach()
-        self._list = self.list()
         self._thread = threading.Thread(target=self._watch, name="patchbay", daemon=True)
         self._thread.start()
 
@@ -69,7 +70,7 @@ class Patchbay:
     ) -> None:
         self.close()
 
-    def list(self) -> PortList:
+    def list_ports(self) -> PortList:
         """What can be connected now."""
         with self._lock:
             if self._backend is None:
@@ -101,8 +102,10 @@ class Patchbay:
         self._closing.set()
         self._thread.join()
         with self._lock:
-            self._detach()
-            self._ports.clear()
+            for port in list(self._ports):
+                port.close()
+            for lister in self._listers.values():
+                discard(lister)
 
     # --- opening --------------------------------------------------------------------------------------------------
 
@@ -123,14 +126,14 @@ class Patchbay:
 
     def _connect(self, port: Port) -> None:
         assert self._backend is not None
-        before = self._listed(port.kind)
-        if not port.virtual:
+        before = self._listed(port.seen_among)
+        if port.virtual:
+            port.connect(self._backend, None)
+            port.listed = next((name for name in self._listed(port.seen_among) if name not in before), None)
+            port.name = port.listed or port.name
+        else:
             port.listed = self._backend.names(before)[port.name]
             port.connect(self._backend, before.index(port.listed))
-            return
-        port.connect(self._backend, None)
-        other_side = "output" if port.kind == "input" else "input"
-        port.listed = next(name for name in reversed(self._listed(other_side)) if is_own(name))
 
     def _forget(self, port: Port) -> None:
         with self._lock:
@@ -144,14 +147,72 @@ class Patchbay:
         self._backend, self._session = backend, backend.session()
         return backend
 
-    def _detach(self) -> None:
-        # libjack shares what it knows of a server among a process's clients: all must go before a new server is met.
-        for port in self._ports:
-            port.disconnect()
-        for lister in self._listers.values():
-            discard(lister)
-        self._listers = {}
-        self._backend = None
-
     def _listed(self, kind: str) -> list[str]:
         return list(self._listers[kind].get_ports())
+
+    # --- watching -------------------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        shown = self.list_ports()
+        while not self._closing.wait(POLL_SECONDS):
+            with self._lock:
+                self._tend()
+                changes, self._changes = self._changes, []
+                ports = self.list_ports()
+            for port, connected in changes:
+                self._on_change(port, connected)
+            if ports != shown:
+                self._on_list(ports)
+            shown = ports
+
+    def _tend(self) -> None:
+        """Bring what is connected in line with what is there."""
+        try:
+            if self._backend is not None and self._backend.session() != self._session:
+                self._mourn()
+            if self._backend is None:
+                self._attach()
+            for port in self._ports:
+                self._tend_port(port)
+        except (ImprovError, OSError):
+            self._mourn()  # the next look begins anew
+
+    def _mourn(self) -> None:
+        """The backend has died: let go of everything it gave."""
+        for port in self._ports:
+            self._drop(port, abandon)
+        for lister in self._listers.values():
+            abandon(lister)
+        self._listers, self._backend = {}, None
+
+    def _tend_port(self, port: Port) -> None:
+        assert self._backend is not None
+        if port.lost or (port.listed is not None and port.listed not in self._listed(port.seen_among)):
+            self._drop(port, discard)
+        if port.connected:
+            return
+        if not port.virtual:
+            names = self._backend.names(self._listed(port.kind))
+            found = [port.name] if port.name in names else matching(list(names), port.wanted)
+            if len(found) != 1:
+                return
+            port.name = found[0]
+        with contextlib.suppress(OSError):  # it has just gone again
+            self._connect(port)
+            self._changes.append((port, True))
+
+    def _drop(self, port: Port, let_go: Callable[[Any], None]) -> None:
+        if port.attached:
+            port.disconnect(let_go)
+            self._changes.append((port, False))
+
+
+def list_ports() -> PortList:
+    """What can be connected now.
+
+    Raises:
+        ImprovError: no MIDI system runs here; the message says what to do.
+    """
+    choose_backend()  # explains itself, where a patchbay would wait
+    with Patchbay() as patchbay:
+        return patchbay.list_ports()

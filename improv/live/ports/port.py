@@ -13,6 +13,7 @@ from improv.live.ports.backend import Backend, discard
 OnMessage = Callable[[float, bytes], None]
 
 VIRTUAL = "virtual"
+_ASK_SECONDS = 0.001
 _RINGBUFFER = 8000  # bytes: half of the ring in which rtmidi's JACK output waits, for ever, when nobody empties it
 _LENGTH_FIELD = 4  # bytes it adds to every message there
 
@@ -44,9 +45,19 @@ class Port:
         return self.wanted == VIRTUAL
 
     @property
+    def seen_among(self) -> str:
+        """The kind of list (`input` or `output`) that `listed` stands in: our own input is an output to others."""
+        return {"input": "output", "output": "input"}[self.kind] if self.virtual else self.kind
+
+    @property
+    def attached(self) -> bool:
+        """Whether it holds an object of the backend, be it a broken one."""
+        return self._midi is not None
+
+    @property
     def connected(self) -> bool:
         """Whether messages pass."""
-        return self._midi is not None and not self.lost
+        return self.attached and not self.lost
 
     def close(self) -> None:
         """Close it for good; may be called twice."""
@@ -68,12 +79,13 @@ class Port:
         self.lost = False
         self._midi = midi
 
-    def disconnect(self) -> None:
-        """Let go of the backend. No message passes once this returns."""
+    def disconnect(self, let_go: Callable[[Any], None] = discard) -> None:
+        """Let go of the backend, whose object is handed to `let_go`. At most one message is still on its way."""
         with self._lock:  # a send holds it only as long as it takes: from here on none is on its way
             midi, self._midi = self._midi, None
+        self.listed, self.lost = None, False
         if midi is not None:
-            discard(midi)
+            let_go(midi)
 
     def _own_names(self, backend: Backend) -> tuple[str, str]:
         raise NotImplementedError
@@ -85,8 +97,8 @@ class Port:
 class InputPort(Port):
     """Where the player's messages come from.
 
-    `on_message(seconds, message)` is called on the backend's thread with the moment of arrival on
-    `time.perf_counter` and one complete channel message.
+    `on_message(seconds, message)` is called on a thread of the port with the moment of arrival on `time.perf_counter`,
+    exact to a millisecond, and one complete channel message.
     """
 
     kind = "input"
@@ -95,20 +107,32 @@ class InputPort(Port):
         super().__init__(wanted, on_close)
         self._on_message = on_message
 
-    def _own_names(self, backend: Backend) -> tuple[str, str]:
-        return ("improv in", "in") if backend.name == "JACK" else ("improv", "improv in")
+    def connect(self, backend: Backend, index: int | None) -> None:
+        """Open the port and listen to it; see Port."""
+        super().connect(backend, index)
+        threading.Thread(target=self._listen, args=(self._midi,), name="midi-input", daemon=True).start()
 
-    def _new(self, backend: Backend, client: str) -> Any:
-        midi = backend.new_input(client)
+    def _listen(self, midi: Any) -> None:
+        # We ask rather than let rtmidi call: its callback makes the system's realtime thread wait for the interpreter,
+        # and closing a port while one waits crashes the process.
         parser = Parser()
-
-        def receive(event: tuple[list[int], float], _: object) -> None:
+        while True:
+            with self._lock:
+                if self._midi is not midi:
+                    return
+                event = midi.get_message()
+            if event is None:
+                time.sleep(_ASK_SECONDS)
+                continue
             seconds = time.perf_counter()
             for message in parser.feed(bytes(event[0])):
                 self._on_message(seconds, message)
 
-        midi.set_callback(receive)
-        return midi
+    def _own_names(self, backend: Backend) -> tuple[str, str]:
+        return ("improv in", "in") if backend.name == "JACK" else ("improv", "improv in")
+
+    def _new(self, backend: Backend, client: str) -> Any:
+        return backend.new_input(client)
 
 
 class OutputPort(Port):

@@ -3,6 +3,7 @@
 It says READY when it sounds, or FAILED and why; it fades out and ends when its input closes or its device is gone.
 """
 
+import contextlib
 import gc
 import os
 import sys
@@ -15,12 +16,12 @@ from typing import Any
 from improv.errors import ImprovError
 from improv.live.synth.instrument import Synth
 from improv.live.synth.midi import CHANNELS, CONTROL, NOTES_OFF, split
-from improv.live.synth.output import FAILED, READY
+from improv.live.synth.output import FAILED, PRIORITY, READY
 from improv.live.synth.voices import Audio
 
 BLOCK = 256  # frames
 PREFERRED = ("JACK Audio Connection Kit", "Windows WASAPI")  # lower latency than the platform's default
-STALLED_SECONDS, FADE_SECONDS = 3.0, 1.5
+STALLED_SECONDS, FADE_SECONDS = 1.5, 1.5
 INAUDIBLE = 1e-3
 
 
@@ -40,6 +41,7 @@ class Player:
         self.blocks = 0
         self._messages: deque[bytes] = deque()
         self._synth = Synth(device["default_samplerate"])
+        _hurry()
         self._stream = sounddevice.OutputStream(
             samplerate=device["default_samplerate"],
             blocksize=BLOCK,
@@ -114,6 +116,13 @@ def main() -> int:
     return 0
 
 
+def _hurry() -> None:
+    """Take real-time priority where that is allowed; PortAudio's threads inherit it."""
+    if hasattr(os, "sched_setscheduler"):
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+
+
 def _preference(system: dict[str, Any]) -> int:
     return PREFERRED.index(system["name"]) if system["name"] in PREFERRED else len(PREFERRED)
 
@@ -128,6 +137,4 @@ def _listen(player: Player, ended: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    status = main()
-    # PortAudio's own clean-up waits for a device that may be gone.
-    os._exit(status)
+    os._exit(main())  # an orderly exit would wait in PortAudio for ever once its JACK server has died

@@ -17,11 +17,11 @@ class Room:
     DELAYS = (0.0297, 0.0371, 0.0411, 0.0437)  # seconds
     SILENT = 1e-6
 
-    def __init__(self, rate: float, decay: float = 0.8, level: float = 0.25) -> None:
+    def __init__(self, rate: float, decay: float = 0.8, level: float = 0.15) -> None:
         self._delays = np.array([round(delay * rate) for delay in self.DELAYS])
         self._feedback = (10 ** (-3 * self._delays / rate / decay)).astype(np.float32)[:, None]
         self._lines = np.zeros((4, int(self._delays.max()) + 1), np.float32)
-        self._level = np.float32(level)
+        self._level = level
         self._now = 0
         self._quiet_frames = self._lines.shape[1]
 
@@ -36,12 +36,12 @@ class Room:
         when = self._now - self._delays[:, None] + np.arange(-1, n)
         past = np.take_along_axis(self._lines, when % length, axis=1)
         echoes = 0.7 * past[:, 1:] + 0.3 * past[:, :-1]  # walls swallow the high partials
-        heard = 0 if np.abs(echoes).max() < self.SILENT and np.abs(dry).max() < self.SILENT else n
-        self._quiet_frames = 0 if heard else self._quiet_frames + n
+        loudest = max(np.abs(echoes).max(), np.abs(dry).max())
+        self._quiet_frames = self._quiet_frames + n if loudest < self.SILENT else 0
         mixed = self._feedback * (echoes - 0.5 * echoes.sum(axis=0))
         self._lines[:, (self._now + np.arange(n)) % length] = mixed + np.concatenate([dry, dry])
         self._now = (self._now + n) % length
-        return dry + self._level * (echoes[:2] + echoes[2:])
+        return (dry + self._level * (echoes[:2] + echoes[2:])).astype(np.float32, copy=False)
 
 
 class Limiter:
@@ -62,4 +62,5 @@ class Limiter:
         gain = self._gain + (target - self._gain) * easing
         ramp = np.linspace(self._gain, gain, n, dtype=np.float32)
         self._gain = gain
-        return np.tanh(block * ramp)
+        rounded: Audio = np.tanh(block * ramp)
+        return rounded

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from improv.live.synth.midi import CHANNELS, CONTROL, NOTE_OFF, NOTE_ON, NOTES_OFF, PROGRAM_CHANGE, SOUND_OFF, SUSTAIN
-from improv.live.synth.output import READY, Program
+from improv.live.synth.output import PRIORITY, READY, Program
 
 DRIVERS = {"darwin": ("coreaudio",), "win32": ("wasapi", "dsound")}
 LINUX_DRIVERS = ("jack", "pipewire", "pulseaudio", "alsa")
@@ -67,7 +67,13 @@ def shell_command(message: bytes) -> bytes:
 
 
 def _command(executable: str, driver: str, font: Path) -> list[str]:
-    settings = {"audio.jack.id": "improv-synth", "audio.jack.autoconnect": 1, "synth.chorus.active": 0, "synth.gain": 0.6}
+    settings = {
+        "audio.jack.id": "improv-synth",
+        "audio.jack.autoconnect": 1,
+        "audio.realtime-prio": PRIORITY,
+        "synth.chorus.active": 0,
+        "synth.gain": 0.8,
+    }
     options = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
     return [executable, "--quiet", "--no-midi-in", "--audio-driver", driver, *options, str(font)]
 

@@ -15,6 +15,7 @@ from improv.live.synth.midi import is_channel_message
 READY = "ready"
 FAILED = "failed: "
 START_SECONDS, CLOSE_SECONDS = 20.0, 3.0
+PRIORITY = 1  # real-time, above ordinary work and below the tick of the engine
 
 
 @dataclass(frozen=True)

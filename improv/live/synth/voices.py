@@ -40,8 +40,8 @@ class Timbre:
     pan: float
 
 
-ELECTRIC_PIANO = Timbre(1, 1.3, 0.8, 7, 0.16, 0.12, ring=2.2, release=0.07, pan=0.38)
-VIBRAPHONE = Timbre(2, 0.45, 0.5, 4, 0.22, 0.5, ring=3.0, release=0.11, pan=0.62)
+ELECTRIC_PIANO = Timbre(1, 1.3, 0.8, 7, 0.16, 0.12, ring=2.2, release=0.07, pan=0.32)
+VIBRAPHONE = Timbre(2, 0.45, 0.5, 4, 0.22, 0.5, ring=3.0, release=0.11, pan=0.68)
 TIMBRES = (ELECTRIC_PIANO, VIBRAPHONE)  # of player and partner, by channel
 
 
@@ -65,13 +65,15 @@ class Voices:
     @property
     def sounding(self) -> Mask:
         """Which slots sound, bool [N_SLOTS]."""
-        return self._envelopes[LEVEL] > 0
+        sounding: Mask = self._envelopes[LEVEL] > 0
+        return sounding
 
     def strike(self, channel: int, pitch: int, velocity: int) -> None:
         """Begin a note; the same note still sounding makes room for it, and so does the quietest of too many."""
         self.damp((self.channel == channel) & (self.pitch == pitch))
-        if (self.sounding & ~self.damped).sum() >= POLYPHONY:
-            self.damp(np.arange(N_SLOTS) == np.where(self.damped, np.inf, self._envelopes[LEVEL]).argmin())
+        lasting = self.sounding & ~self.damped
+        if lasting.sum() >= POLYPHONY:
+            self.damp(np.arange(N_SLOTS) == np.where(lasting, self._envelopes[LEVEL], np.inf).argmin())
         slot = int(self._envelopes[LEVEL].argmin())  # a free one is at 0
         self.pitch[slot], self.channel[slot] = pitch, channel
         self.held[slot], self.damped[slot] = True, False
@@ -96,7 +98,8 @@ class Voices:
         angle = start[..., None] + (2 * np.pi * steps).astype(np.float32)[..., None] * np.arange(n_frames, dtype="f4")
         self._cycles[:, on] = cycles + steps * n_frames
         tone = np.sin(angle[0] + index * np.sin(angle[1])) + strike * np.sin(angle[2])
-        return self._pan[:, on] @ (level * tone)
+        sound: Audio = self._pan[:, on] @ (level * tone)
+        return sound
 
     def _ramps(self, on: NDArray[np.intp], n_frames: int) -> Audio:
         """Envelopes of the voices `on` over the next frames, [3, len(on), n_frames]; the voices move on."""
@@ -106,8 +109,8 @@ class Voices:
         self._envelopes[:, on] = np.where(after > SILENT, after, 0)
         before[LEVEL] *= attack
         after[LEVEL] = self._envelopes[LEVEL, on] * self._attack[on]
-        slope = ((after - before) / n_frames).astype(np.float32)
-        return before.astype(np.float32)[..., None] + slope[..., None] * np.arange(n_frames, dtype=np.float32)
+        slope = (after - before) / n_frames
+        return (before[..., None] + slope[..., None] * np.arange(n_frames)).astype(np.float32)
 
     def _set_tone(self, slot: int, timbre: Timbre, force: float) -> None:
         """Set the slot to the onset of a note of `timbre` at `force`, the velocity in 0..1."""

@@ -1,0 +1,148 @@
+"""improv play: jam."""
+
+import argparse
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from improv.command_line.options import add_knobs, add_seed, knob_values, positive
+from improv.errors import ImprovError
+from improv.knobs import KNOBS
+from improv.live.messages import Problem, Status, TakeKept
+from improv.live.modes import MODES
+from improv.live.process import EngineProcess, Settings
+from improv.resources import bundled_model
+
+POLL_SECONDS = 0.05
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options."""
+    port = "`virtual`, a port's name or a unique part of it, or a MIDI file"
+    parser.add_argument("--model", type=Path, metavar="M.pt", help="default: the bundled partner")
+    parser.add_argument("--input", metavar="P", help=f"the player: {port} (default virtual)")
+    parser.add_argument(
+        "--output", action="append", metavar="P",
+        help=f"the partner: {port}, or `synth`; may be repeated (default virtual, and synth where sound can be had)",
+    )  # fmt: skip
+    parser.add_argument("--headless", action="store_true", help="no panel: play at once, until Ctrl+C or --seconds")
+    parser.add_argument("--seconds", type=positive, help="stop after so long")
+    parser.add_argument("--record", type=Path, metavar="TAKE.mid", help="the take (default: in your music folder)")
+    parser.add_argument("--plot", type=Path, metavar="TAKE.png", help="with --headless: draw the take as a piano-roll")
+    parser.add_argument(
+        "--mode", choices=MODES, default="duet", help="; ".join(f"{n}: {m.help}" for n, m in MODES.items())
+    )
+    parser.add_argument("--key", default="auto", help="auto (follow what is heard), or a key such as G or 'F# minor'")
+    add_knobs(parser, *KNOBS.values())
+    add_seed(parser, default=None)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Opens the panel, or plays without one."""
+    settings = _settings(args)
+    if args.headless:
+        return _play_headless(settings, args.plot)
+    from ui.panel import open_panel
+
+    return open_panel(settings)
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    from improv.live.tune import Tune, is_midi_file
+
+    values = knob_values(args)
+    if args.input and is_midi_file(args.input) and args.tempo is None:
+        values["tempo"] = min(max(Tune.read(Path(args.input)).tempo, KNOBS["tempo"].low), KNOBS["tempo"].high)
+    if args.key != "auto":
+        from improv.music.key import parse_key
+
+        parse_key(args.key)
+    model = args.model or bundled_model()
+    if not model.exists():
+        raise ImprovError(f"there is no model {model}: give one that `improv train` has written")
+    return Settings(
+        model=str(model),
+        input=args.input,
+        outputs=args.output,
+        mode=args.mode,
+        key=args.key,
+        knobs=values,
+        seed=args.seed,
+        take=str(args.record) if args.record else None,
+        autoplay=args.headless,
+        seconds=args.seconds,
+    )
+
+
+def _play_headless(settings: Settings, plot: Path | None) -> int:
+    """Plays until the tune or the time is over, or a signal comes."""
+    engine = EngineProcess(settings)
+    stopped: list[int] = []
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda number, _frame: stopped.append(number))
+    teller = Teller()
+    while not engine.ended and not stopped:
+        time.sleep(POLL_SECONDS)
+        teller.tell(engine)
+    status = engine.close()
+    teller.tell(engine)
+    if status and not teller.failed:
+        print("improv: the engine was killed", file=sys.stderr)
+    if plot and teller.take:
+        draw_take(teller.take, plot)
+    return 1 if status or teller.failed else 0
+
+
+class Teller:
+    """Tells on standard error what the engine reports, as far as a person without a panel wants to know it."""
+
+    def __init__(self) -> None:
+        self.take: Path | None = None
+        self.failed = False
+        self._state = ""
+
+    def tell(self, engine: EngineProcess) -> None:
+        """Takes the reports that have come."""
+        for report in engine.new_reports():
+            match report:
+                case Problem(text, fatal):
+                    self.failed |= fatal
+                    print(f"improv: {text}", file=sys.stderr)
+                case TakeKept(path, empty):
+                    print(
+                        f"nothing was played: no take in {path}" if empty else f"take kept in {path}", file=sys.stderr
+                    )
+                    self.take = self.take if empty else Path(path)
+                case Status(state):
+                    if state == "playing" and state != self._state:
+                        self._say_playing(report)
+                    self._state = state
+
+    @staticmethod
+    def _say_playing(status: Status) -> None:
+        ends = ", ".join([*status.inputs, "->", *status.outputs])
+        knobs = ", ".join(f"{name} {KNOBS[name].text(value)}" for name, value in status.knobs.items())
+        print(f"playing: {status.mode}, {knobs}; {ends}; Ctrl+C stops", file=sys.stderr)
+
+
+def draw_take(take: Path, picture: Path) -> None:
+    """Draws both parts of the take into the PNG `picture`.
+
+    Raises:
+        ImprovError: the take cannot be read, or the picture not be written.
+    """
+    from improv.music.midifile import read_score
+    from improv.music.pianoroll import PianoRoll
+    from improv.music.plot import draw_roll
+    from improv.music.score import to_roll
+
+    score = read_score(take)
+
+    def part(track: int) -> PianoRoll:
+        return to_roll(replace(score, notes=[n for n in score.notes if n.track == track]), 0.25, keep_silence=True)
+
+    parts = {"player": part(1), "partner": part(2)}
+    draw_roll(parts, picture, take.stem, score.tempo)
+    print(f"drew {picture}", file=sys.stderr)

@@ -1,0 +1,386 @@
+"""The engine: one loop that waits for the next tick or the next event, and does what is due.
+
+Other threads (MIDI callbacks, the thinker, the panel's commands) only put things into its inbox; everything musical
+happens here, in one thread, stamped by one clock.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from improv.errors import ImprovError
+from improv.knobs import KNOBS, Controls
+from improv.live import messages as say
+from improv.live.clock import Clock, Timeline
+from improv.live.modes import MODES
+from improv.live.outputs import CONTROL, NOTE_OFF, NOTE_ON, SUSTAIN, SYNTH, Opened, Outputs, Unopened
+from improv.live.performance import Hand, Performance
+from improv.live.process import Settings
+from improv.live.recorder import Takes
+from improv.live.thinker import Answer, Begin, Failed, Follow, Job, Load, Loaded
+from improv.live.tune import Tune, is_midi_file
+from improv.music.key import parse_key
+from improv.resources import new_take
+
+STATUS_SECONDS = 0.05
+VIRTUAL = "virtual"
+START_SECONDS = 0.05  # from play to beat 0: the first frame, too, is computed before its tick
+BAR_BEATS = 4.0  # where no tune says otherwise
+ENDING_BARS = 1  # played on after a tune has ended
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A MIDI channel message from the player, stamped on arrival, in seconds."""
+
+    at: float
+    message: bytes
+
+
+@dataclass(frozen=True)
+class InputLost:
+    """The player's port is gone: what was held will not be released by anybody else."""
+
+
+class Asking(Protocol):
+    """A thinker."""
+
+    def ask(self, job: Job) -> None:
+        """Queues a job."""
+
+
+class Input(Protocol):
+    """Where the player's notes come from."""
+
+    def set(self, name: str) -> None:
+        """Listens to `name` and nothing else, soon; puts Unopened into the loop's inbox where it cannot."""
+
+    def states(self) -> dict[str, bool]:
+        """Whether each port listened to is connected."""
+
+
+class Engine:
+    """Steered by the commands of improv.live.messages, it reports in their reports.
+
+    Args:
+        settings: what to start with.
+        clock: real, or virtual for tests.
+        thinker: where the improviser is.
+        outputs: where the music goes.
+        player_input: where the player's notes come from.
+        report: takes every report; must not block.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        thinker: Asking,
+        outputs: Outputs,
+        player_input: Input,
+        report: Callable[[say.Report], None],
+    ) -> None:
+        self.settings, self.clock, self.thinker, self.outputs = settings, clock, thinker, outputs
+        self._input, self.report = player_input, report
+        self.knobs = dict(settings.knobs)
+        self.mode = settings.mode
+        self.model: Loaded | None = None
+        self.performance: Performance | None = None
+        self._tune: Tune | None = None
+        self._pending: deque[tuple[float, int, int]] = deque()  # the tune's notes still to come: beat, pitch, velocity
+        self._takes = Takes(report, clock.inbox)
+        self._performances = 0
+        self._ends_at = math.inf
+        self._seed = settings.seed if settings.seed is not None else random.SystemRandom().getrandbits(32)
+        self._down: set[int] = set()  # the player's keys
+        self._output_files: list[str] = []
+        self._next_status = 0.0
+        self._lateness = 0.0
+        self._running = True
+
+    # --- the loop ---------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Runs until Quit. However it ends, every note is released and the take kept."""
+        try:
+            self._begin()
+            while self._running:
+                self._turn()
+        finally:
+            self._end_performance()
+            self.outputs.close()
+
+    def _begin(self) -> None:
+        self._set_key(self.settings.key)
+        self._set_input(self.settings.input or VIRTUAL)
+        self._set_outputs(self.settings.outputs or [VIRTUAL, SYNTH])
+        self.thinker.ask(Load(self.settings.model, self._seed))
+
+    def _turn(self) -> None:
+        """Waits for what comes first, and does it."""
+        item = self.clock.wait(self._due())
+        if item is not None:
+            self._handle(item)
+        now = self.clock.now()
+        if self.performance is not None and now >= self.performance.due():
+            lateness = self.performance.advance(now)
+            self._lateness = max(self._lateness, lateness or 0.0)
+        if self.performance is not None:
+            self._play_tune(self.performance, now)
+        if now >= self._next_status:
+            self._report_status(now)
+
+    def _due(self) -> float:
+        due = self._next_status
+        if self.performance is not None:
+            due = min(due, self.performance.due())
+            if self._pending:
+                due = min(due, self.performance.timeline.seconds_at(self._pending[0][0]))
+        return due
+
+    # --- what arrives -----------------------------------------------------------------------------------------------
+
+    def _handle(self, item: object) -> None:
+        match item:
+            case Arrived(at, message):
+                self._hear(at, message)
+            case Answer():
+                if self.performance is not None:
+                    self.performance.answered(item)
+            case Loaded():
+                self._loaded(item)
+            case Failed(text, job):
+                self._failed(text, job)
+            case Opened():
+                self.outputs.opened(item)
+                self._play_if_asked()
+            case Unopened():
+                self._unopened(item)
+            case InputLost():
+                self._release_player(self.clock.now())
+            case say.Ports() | say.Problem():
+                self.report(item)
+            case _:
+                self._obey(item)
+
+    def _obey(self, command: object) -> None:
+        """Carries out a command; one that cannot be is answered with a Problem, and the music goes on."""
+        try:
+            match command:
+                case say.Play():
+                    self._play()
+                case say.Stop():
+                    self._end_performance()
+                case say.Panic():
+                    self._panic()
+                case say.Quit():
+                    self._running = False
+                case say.SetKnob(name, value):
+                    self._set_knob(name, value)
+                case say.SetMode(name):
+                    if name not in MODES:
+                        raise ImprovError(f"there is no mode {name}: choose one of {', '.join(MODES)}")
+                    self.mode = name
+                case say.SetKey(name):
+                    self._set_key(name)
+                case say.SetModel(path):
+                    self.thinker.ask(Load(path, self._seed))
+                case say.SetInput(port):
+                    self._set_input(port)
+                case say.SetOutput(ports):
+                    self._set_outputs(ports)
+                case say.PlayNote(pitch, velocity):
+                    self._player_note(self.clock.now(), pitch, velocity)
+        except ImprovError as error:
+            self.report(say.Problem(str(error)))
+
+    def _hear(self, at: float, message: bytes) -> None:
+        kind, data = message[0] & 0xF0, message[1:]
+        if kind in (NOTE_ON, NOTE_OFF):
+            self._player_note(at, data[0], data[1] if kind == NOTE_ON else 0)
+        elif kind == CONTROL and data[0] == SUSTAIN:
+            self.outputs.pedal(data[1])
+
+    def _player_note(self, at: float, pitch: int, velocity: int) -> None:
+        """The player strikes a key at the moment `at`, or lets it go."""
+        if not velocity and pitch not in self._down:
+            return
+        if velocity and pitch in self._down:
+            self.outputs.player(pitch, 0)
+        (self._down.add if velocity else self._down.discard)(pitch)
+        self.outputs.player(pitch, velocity)
+        performance = self.performance
+        beat = performance.timeline.beat_at(at) if performance is not None else 0.0
+        if performance is not None:
+            if velocity:
+                performance.player.note_on(pitch, beat)
+                performance.voices.hear_velocity(velocity)
+            else:
+                performance.player.note_off(pitch, beat)
+        self._sounded("player", pitch, velocity, beat)
+
+    def _release_player(self, at: float) -> None:
+        for pitch in sorted(self._down):
+            self._player_note(at, pitch, 0)
+
+    def _sounded(self, part: str, pitch: int, velocity: int, beat: float) -> None:
+        self.report(say.Sounded(part, pitch, velocity, beat))
+        self._takes.note(part, pitch, velocity, beat)
+
+    # --- play and stop ----------------------------------------------------------------------------------------------
+
+    def _play(self) -> None:
+        if self.performance is not None:
+            return
+        if self.model is None:
+            raise ImprovError("the model is still loading: a moment, please")
+        start = self.clock.now() + START_SECONDS
+        if self.settings.seconds is not None:
+            self._ends_at = start + self.settings.seconds
+        self._takes.begin(self._take_files(), self._bar_beats, self.knobs["tempo"])
+        self.thinker.ask(Begin())
+        self._perform(self.model, Timeline(start, self.knobs["tempo"]), 0.0)
+        self._pending = deque(self._tune.events if self._tune else ())
+
+    def _perform(self, model: Loaded, timeline: Timeline, beat: float) -> None:
+        """A performance on the model's grid from `beat` on; keys that are down already are played in it."""
+        self._performances += 1
+        self.performance = Performance(
+            self._performances, model, timeline, beat, self._bar_beats, self.thinker.ask, self._partner_note, self._hand
+        )
+        for pitch in sorted(self._down):
+            self.performance.player.note_on(pitch, beat)
+
+    @property
+    def _bar_beats(self) -> float:
+        return self._tune.bar_beats if self._tune else BAR_BEATS
+
+    def _take_files(self) -> dict[Path, tuple[str, ...]]:
+        """The files to record, and which parts each keeps."""
+        take = Path(self.settings.take) if self.settings.take else new_take()
+        return {take: ("player", "partner"), **{Path(name): ("partner",) for name in self._output_files}}
+
+    def _hand(self) -> Hand:
+        return Hand(MODES[self.mode], Controls(self.knobs["temperature"], int(self.knobs["k"])))
+
+    def _partner_note(self, pitch: int, velocity: int) -> None:
+        self.outputs.partner(pitch, velocity)
+        assert self.performance is not None
+        self._sounded("partner", pitch, velocity, self.performance.timeline.beat_at(self.clock.now()))
+
+    def _end_performance(self) -> None:
+        if self.performance is None:
+            return
+        if self._tune is not None:
+            self._release_player(self.clock.now())
+        self.performance.voices.release()
+        self.performance = None
+        self._pending.clear()
+        self._takes.keep()
+        if self.settings.autoplay:
+            self._running = False
+
+    def _panic(self) -> None:
+        if self.performance is not None:
+            self.performance.voices.release()
+        self._release_player(self.clock.now())
+        self.outputs.silence()
+
+    def _play_tune(self, performance: Performance, now: float) -> None:
+        """Plays what is due of the tune that is the player; ends the performance when its time is over."""
+        beat = performance.timeline.beat_at(now)
+        while self._pending and self._pending[0][0] <= beat + 1e-9:
+            at, pitch, velocity = self._pending.popleft()
+            self._player_note(performance.timeline.seconds_at(at), pitch, velocity)
+        finished = self._tune is not None and beat >= self._tune.beats + ENDING_BARS * self._bar_beats
+        if now >= self._ends_at or (finished and self.settings.seconds is None):
+            self._end_performance()
+
+    # --- settings ---------------------------------------------------------------------------------------------------
+
+    def _set_knob(self, name: str, value: float) -> None:
+        if name not in KNOBS:
+            raise ImprovError(f"there is no knob {name}: turn one of {', '.join(KNOBS)}")
+        self.knobs[name] = KNOBS[name].check(value)
+        if name == "tempo" and self.performance is not None:
+            now = self.clock.now()
+            self.performance.timeline.set_tempo(self.knobs[name], now)
+            self._takes.tempo(self.performance.timeline.beat_at(now), self.knobs[name])
+
+    def _set_key(self, name: str) -> None:
+        self.thinker.ask(Follow(None if name == "auto" else parse_key(name)))
+
+    def _set_input(self, name: str) -> None:
+        self._release_player(self.clock.now())
+        tune = Tune.read(Path(name)) if is_midi_file(name) else None
+        self._input.set("" if tune else name)
+        self._tune = tune
+        self._pending.clear()
+
+    def _set_outputs(self, names: list[str]) -> None:
+        self._output_files = [name for name in names if is_midi_file(name)]
+        self.outputs.set([name for name in names if not is_midi_file(name)])
+
+    def _loaded(self, model: Loaded) -> None:
+        before, self.model = self.model, model
+        self._play_if_asked()
+        if self.performance is not None and before is not None and before.grid != model.grid:
+            old = self.performance
+            old.voices.release()
+            beat = old.timeline.beat_at(self.clock.now() + START_SECONDS)
+            self._perform(model, old.timeline, math.ceil(beat / model.grid) * model.grid)
+
+    def _play_if_asked(self) -> None:
+        """Where it was asked to, plays as soon as the model is loaded and the ports are open."""
+        if self.settings.autoplay and self.model is not None and not self.outputs.waiting and not self._performances:
+            self._play()
+
+    def _unopened(self, port: Unopened) -> None:
+        """Goes on without a port, unless a headless session was asked to use it: nobody would hear it."""
+        if self.settings.autoplay and port.name in (self.settings.input, *(self.settings.outputs or ())):
+            raise ImprovError(port.text)
+        self.report(say.Problem(port.text))
+        self.outputs.unopened(port)
+        self._play_if_asked()
+
+    def _failed(self, text: str, job: object) -> None:
+        hopeless = isinstance(job, Load) and self.model is None
+        self.report(say.Problem(text, fatal=hopeless))
+        if hopeless:
+            self._running = False
+        elif self.performance is not None and not isinstance(job, Load):
+            self.performance.thinker_failed()
+
+    # --- reports ----------------------------------------------------------------------------------------------------
+
+    def _report_status(self, now: float) -> None:
+        self._next_status = now + STATUS_SECONDS
+        status = say.Status(
+            "loading" if self.model is None else "stopped",
+            mode=self.mode,
+            bar_beats=self._bar_beats,
+            model=self.model.path if self.model else "",
+            sampler=self.model.sampler if self.model else "",
+            knobs=dict(self.knobs),
+            inputs=self._input.states(),
+            outputs=self.outputs.states(),
+        )
+        if self.performance is not None:
+            status = replace(
+                status,
+                state="playing",
+                beat=self.performance.timeline.beat_at(now),
+                key=self.performance.key,
+                turn=self.performance.turn.whose,
+                missed=self.performance.missed,
+                compute_ms=1000 * self.performance.compute_seconds,
+                lateness_ms=1000 * self._lateness,
+            )
+        self.report(status)
+        self._lateness *= 0.9  # the worst of about the last second

@@ -1,0 +1,155 @@
+"""The engine's process: commands on standard input, reports on standard output, and the real ports."""
+
+from __future__ import annotations
+
+import gc
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import IO
+
+from improv.errors import ImprovError
+from improv.live.clock import Inbox, RealClock
+from improv.live.engine import Arrived, Engine, InputLost
+from improv.live.messages import Ports, Problem, Quit, Report, Status, decode, encode
+from improv.live.outputs import SYNTH, Output, Outputs, Unopened
+from improv.live.ports.patchbay import Patchbay, PortList
+from improv.live.ports.port import InputPort, Port
+from improv.live.process import Settings
+from improv.live.thinker import Thinker
+
+SWITCH_SECONDS = 0.0005  # how long another thread of this process may keep the loop from running
+BACKLOG = 2000  # reports; beyond it nobody is reading, and those that will soon be out of date are dropped
+
+
+class Reporter:
+    """Writes reports from a thread of its own: a reader that stalls must not stall the loop."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._reports: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="reporter", daemon=True)
+        self._thread.start()
+
+    def report(self, report: Report) -> None:
+        """Queues a report; never blocks."""
+        if self._reports.qsize() < BACKLOG or not isinstance(report, Status):
+            self._reports.put(report)
+
+    def close(self) -> None:
+        """Lets the last reports out, unless nobody reads them."""
+        self._reports.put(None)
+        self._thread.join(timeout=1.0)
+
+    def _write(self) -> None:
+        while (report := self._reports.get()) is not None:
+            try:
+                self._stream.write(encode(report))
+                self._stream.flush()
+            except OSError:
+                return
+
+
+class PlayerInput:
+    """The one port that is listened to. It is opened in a thread: a MIDI system may take its time."""
+
+    def __init__(self, patchbay: Patchbay, inbox: Inbox) -> None:
+        self._patchbay, self._inbox = patchbay, inbox
+        self._port: InputPort | None = None
+        self._turns = threading.Lock()
+
+    def set(self, name: str) -> None:
+        """Listens to the port `name`, or to none where it is empty, soon; says Unopened where it cannot."""
+        in_background(partial(self._open, name))
+
+    def _open(self, name: str) -> None:
+        with self._turns:
+            if self._port is not None:
+                self._port.close()
+                self._port = None
+            try:
+                if name:
+                    self._port = self._patchbay.open_input(name, lambda at, data: self._inbox.put(Arrived(at, data)))
+            except ImprovError as error:
+                self._inbox.put(Unopened(name, str(error)))
+
+    def states(self) -> dict[str, bool]:
+        """Whether the port is connected, by the name it was asked for."""
+        port = self._port
+        return {port.wanted: port.connected} if port is not None else {}
+
+
+def in_background(function: Callable[[], None]) -> None:
+    """Runs `function` in a thread of its own."""
+    threading.Thread(target=function, name="background", daemon=True).start()
+
+
+def main() -> int:
+    """Runs one engine with the settings in the first argument."""
+    settings = Settings.from_json(sys.argv[1])
+    reports = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not stand among the reports
+    reporter = Reporter(reports)
+    clock = RealClock()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: clock.inbox.put(Quit()))
+    threading.Thread(target=_read_commands, args=(clock.inbox,), name="commands", daemon=True).start()
+    thinker = Thinker(clock.inbox)
+    try:
+        inbox = clock.inbox
+        with Patchbay(partial(_port_changed, inbox), lambda ports: inbox.put(_ports(ports))) as patchbay:
+            inbox.put(_ports(patchbay.list_ports()))
+            outputs = Outputs(partial(_open_output, patchbay, inbox), inbox, in_background)
+            engine = Engine(settings, clock, thinker, outputs, PlayerInput(patchbay, inbox), reporter.report)
+            gc.freeze()
+            engine.run()
+        return 0
+    except ImprovError as error:
+        reporter.report(Problem(str(error), fatal=True))
+        return 1
+    except Exception as error:
+        reporter.report(
+            Problem(f"improv broke down ({type(error).__name__}: {error}); every note was released", fatal=True)
+        )
+        raise
+    finally:
+        reporter.close()
+
+
+def _read_commands(inbox: Inbox) -> None:
+    """Passes on what stands on standard input; its end, or the death of who writes there, ends the engine."""
+    for line in sys.stdin:
+        try:
+            inbox.put(decode(line))
+        except ValueError as error:
+            inbox.put(Problem(str(error)))
+    inbox.put(Quit())
+
+
+def _open_output(patchbay: Patchbay, inbox: Inbox, name: str) -> Output:
+    if name != SYNTH:
+        return patchbay.open_output(name)
+    from improv.live.synth import open_synth
+
+    return open_synth(lambda text: inbox.put(Problem(text)))
+
+
+def _ports(ports: PortList) -> Ports:
+    return Ports(ports.backend, ports.inputs, ports.outputs)
+
+
+def _port_changed(inbox: Inbox, port: Port, connected: bool) -> None:
+    if connected:
+        return
+    inbox.put(Problem(f"{port.wanted} is gone; it will be used again when it is back"))
+    if isinstance(port, InputPort):
+        inbox.put(InputLost())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""One performance, from play to stop: musical time, frame by frame.
+
+Frame n spans [n, n + 1) x grid. Shortly before tick n the frames that are over are handed to the thinker, with what the
+player holds by then, and its answer is played at the tick. What the player does until half a frame later still belongs
+to frame n; then the frame is final and is heard.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from improv.knobs import Controls
+from improv.live.clock import Timeline
+from improv.live.modes import Mode, Moment, Turn
+from improv.live.quantiser import Quantiser
+from improv.live.thinker import Answer, Loaded, Think
+from improv.live.voices import NoteSink, Voices
+from improv.music.pianoroll import Frame
+
+MARGIN = 0.002  # seconds the answer should be ready before its tick
+CAUTION = 2.0  # times the longest recent computation is allowed for
+LEAD_AT_START = 0.03  # seconds, until computations have been timed
+
+
+@dataclass(frozen=True)
+class Hand:
+    """Where mode and knobs stand when a frame is asked for."""
+
+    mode: Mode
+    controls: Controls
+
+
+class Performance:
+    """The musical state of one take. Driven by `due` and `advance`; no clock and no port in it.
+
+    Args:
+        number: tells the answers to this performance from late ones to another.
+        model: what is known of the model.
+        timeline: where beat 0 is, and the tempo.
+        first_beat: where the first frame begins; on the grid.
+        think: where jobs for the thinker go.
+        sink: where the partner's notes go.
+        hand: what mode and knobs say now.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        model: Loaded,
+        timeline: Timeline,
+        first_beat: float,
+        bar_beats: float,
+        think: Callable[[Think], None],
+        sink: NoteSink,
+        hand: Callable[[], Hand],
+    ) -> None:
+        self.number = number
+        self.timeline = timeline
+        self.bar_beats = bar_beats
+        self.grid = model.grid
+        self.player = Quantiser(model.grid, model.low, model.n_pitches)
+        self.voices = Voices(model.low, model.n_pitches, sink)
+        self.turn = Turn(partner_plays=False, clamped=False, whose="player")
+        self.key = ""
+        self.missed = 0
+        self._think, self._hand = think, hand
+        self._next = round(first_beat / model.grid)  # the frame whose tick comes next
+        self._asked = False  # whether its answer was asked for
+        self._thinking = False  # whether the thinker is still at a job
+        self._answer: Answer | None = None
+        self._partner: deque[Frame] = deque()  # what the partner sounded in the frames not yet heard
+        self._durations: deque[float] = deque(maxlen=32)
+
+    @property
+    def compute_seconds(self) -> float:
+        """The longest recent computation."""
+        return max(self._durations, default=0.0)
+
+    @property
+    def next_beat(self) -> float:
+        """The beat of the next tick."""
+        return self._next * self.grid
+
+    def due(self) -> float:
+        """The moment at which `advance` must be called next."""
+        tick = self.timeline.seconds_at(self.next_beat)
+        return tick if self._asked else tick - self._lead()
+
+    def advance(self, now: float) -> float | None:
+        """Does what is due at `now`; returns the lateness in seconds where that was a tick, else None."""
+        if not self._asked:
+            self._skip_lost_ticks(now)
+            self._ask()
+            return None
+        lateness = now - self.timeline.seconds_at(self.next_beat)
+        self._tick()
+        return lateness
+
+    def answered(self, answer: Answer) -> None:
+        """The thinker is done; an answer to a frame that has passed is not played any more."""
+        if answer.performance == self.number:
+            self._durations.append(answer.seconds)
+            self.key = answer.key
+            self._thinking = False
+            self._answer = answer if answer.number == self._next and self._asked else None
+
+    def thinker_failed(self) -> None:
+        """The answer that was asked for will not come."""
+        self._thinking = False
+
+    def _lead(self) -> float:
+        """Seconds before the tick at which the answer is asked for: as late as is safe, half a frame at most."""
+        wanted = CAUTION * self.compute_seconds + MARGIN if self._durations else LEAD_AT_START
+        return min(wanted, 0.5 * self.grid * 60 / self.timeline.tempo)
+
+    def _ask(self) -> None:
+        self._asked = True
+        hand = self._hand()
+        beat = self.next_beat
+        self.turn = hand.mode.turn(Moment(beat, self.bar_beats, self.player.idle_beats(beat)))
+        if self._thinking:
+            return  # it will be missed; the frames wait until the thinker is free
+        self._thinking = True
+        self._think(
+            Think(
+                self.number, self._next, self._take_finished(), self.player.frame(self._next), self.turn, hand.controls
+            )
+        )
+
+    def _tick(self) -> None:
+        answer, self._answer = self._answer, None
+        if answer is None:  # hold what sounds: the beat goes on
+            self.missed += 1
+            frame = self.voices.held()
+        else:
+            frame = answer.frame
+        self.voices.play(frame, self.next_beat, self.bar_beats)
+        self._partner.append(frame)
+        self._next += 1
+        self._asked = False
+
+    def _take_finished(self) -> list[Frame]:
+        """The frames before the next one, both parts together, as they finally were."""
+        first = self._next - len(self._partner)
+        finished = [partner | self.player.frame(first + i) for i, partner in enumerate(self._partner)]
+        self._partner.clear()
+        self.player.forget_before(self._next)
+        return finished
+
+    def _skip_lost_ticks(self, now: float) -> None:
+        """After a stall (a stopped process, a sleeping machine) the music goes on at the next tick, without a burst."""
+        reached = math.floor(self.timeline.beat_at(now) / self.grid)
+        lost = reached - self._next
+        if lost > 0:
+            self.missed += lost
+            self._partner.extend([self.voices.held()] * min(lost, 256))
+            self._next = reached

@@ -1,0 +1,187 @@
+"""Where the improviser thinks: a thread beside the loop, so that no computation can delay a tick.
+
+The loop hands over jobs and finds the results in its inbox; jobs run one after another in the order they came.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from improv.errors import ImprovError
+from improv.knobs import Controls
+from improv.live.clock import Inbox
+from improv.live.modes import Turn
+from improv.music.key import Key
+from improv.music.pianoroll import Frame
+
+if TYPE_CHECKING:
+    from improv.live.improviser import Improviser
+
+
+@dataclass(frozen=True)
+class Load:
+    """Load the checkpoint `path`; the partner's choices follow from `seed`."""
+
+    path: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Play in `key` from now on, or follow what is heard where None."""
+
+    key: Key | None
+
+
+@dataclass(frozen=True)
+class Think:
+    """Hear the frames that are over, then answer frame `number` of performance `performance`."""
+
+    performance: int
+    number: int
+    heard: list[Frame]
+    player: Frame
+    turn: Turn
+    controls: Controls
+
+
+@dataclass(frozen=True)
+class Begin:
+    """Forget what was played: a new take begins."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The model from `path` is ready: its grid and its pitches."""
+
+    path: str
+    grid: float
+    low: int
+    n_pitches: int
+    sampler: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The partner's frame, how long it took, and the key it was played in."""
+
+    performance: int
+    number: int
+    frame: Frame
+    seconds: float
+    key: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A job could not be done; `text` says why in one line. `job` is what was asked."""
+
+    text: str
+    job: Any
+
+
+Job = Load | Follow | Begin | Think
+
+
+@dataclass
+class Mind:
+    """Does the jobs: owns the improviser. Runs wherever it is called."""
+
+    key: Key | None = None
+    improviser: Improviser | None = None
+
+    def do(self, job: Job) -> Loaded | Answer | Failed | None:
+        """The result of `job`; never raises."""
+        try:
+            match job:
+                case Load():
+                    return self._load(job)
+                case Follow(key):
+                    self.key = key
+                    if self.improviser is not None:
+                        self.improviser.follow(key)
+                case Begin():
+                    if self.improviser is not None:
+                        self.improviser.forget()
+                case Think():
+                    return self._think(job)
+        except ImprovError as error:
+            return Failed(str(error), job)
+        except Exception as error:  # the music must go on, whatever a model does
+            return Failed(f"the partner could not play: {error or type(error).__name__}", job)
+        return None
+
+    def _load(self, job: Load) -> Loaded:
+        from pathlib import Path
+
+        import torch
+
+        from improv.live.improviser import Improviser
+        from improv.model import checkpoint
+
+        torch.set_num_threads(1)  # more threads make one small chain slower, and steal the loop's core
+        model, _ = checkpoint.load(Path(job.path))
+        improviser = Improviser(model, job.seed, key=self.key)
+        improviser.warm_up()
+        if self.improviser is not None and self.improviser.config.grid == model.config.grid:
+            improviser.remember(self.improviser)
+        self.improviser = improviser
+        config = model.config
+        return Loaded(job.path, config.grid, config.low, config.n_pitches, improviser.chain.name)
+
+    def _think(self, job: Think) -> Answer:
+        started = time.perf_counter()
+        assert self.improviser is not None, "a frame was asked for before a model was loaded"
+        for frame in job.heard:
+            self.improviser.hear(frame)
+        frame = self.improviser.answer(job.player, job.turn, job.controls)
+        key = self.improviser.key
+        return Answer(
+            job.performance, job.number, frame, time.perf_counter() - started, key.name if key is not None else ""
+        )
+
+
+class Thinker:
+    """A mind in a thread. Results go into `inbox`."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="thinker", daemon=True)
+        self._thread.start()
+
+    def ask(self, job: Job) -> None:
+        """Queues `job`; never blocks."""
+        self._jobs.put(job)
+
+    def close(self) -> None:
+        """Ends the thread after the job it is at."""
+        self._jobs.put(None)
+
+    def _run(self) -> None:
+        mind = Mind()
+        while (job := self._jobs.get()) is not None:
+            result = mind.do(job)
+            if result is not None:
+                self._inbox.put(result)
+
+
+class InlineThinker:
+    """A mind that answers at once, for a virtual clock."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._mind = Mind()
+
+    def ask(self, job: Job) -> None:
+        """Does `job` now."""
+        result = self._mind.do(job)
+        if result is not None:
+            self._inbox.put(result)
+
+    def close(self) -> None:
+        """Nothing to end."""

@@ -1,0 +1,208 @@
+"""Real ports on a real JACK server, other processes at their ends, cables pulled, servers killed."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from conftest import JackServer, MidiPeer, eventually
+
+from improv.errors import ImprovError
+from improv.live.ports import Patchbay, Port, PortList
+
+pytestmark = pytest.mark.jack
+
+Start = Callable[[str, str], MidiPeer]
+ON, OFF = b"\x90\x3c\x40", b"\x80\x3c\x00"
+
+
+class Ear:
+    """Keeps what an input heard."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.messages: list[bytes] = []
+
+    def __call__(self, seconds: float, message: bytes) -> None:
+        self.seconds.append(seconds)
+        self.messages.append(message)
+
+
+class Changes:
+    """Keeps what a patchbay said."""
+
+    def __init__(self) -> None:
+        self.ports: list[tuple[str, bool]] = []
+        self.lists: list[PortList] = []
+
+    def on_change(self, port: Port, connected: bool) -> None:
+        self.ports.append((port.kind, connected))
+
+    def on_list(self, ports: PortList) -> None:
+        self.lists.append(ports)
+
+
+@pytest.fixture
+def changes() -> Changes:
+    return Changes()
+
+
+@pytest.fixture
+def patchbay(jack_server: JackServer, changes: Changes) -> Iterator[Patchbay]:
+    with Patchbay(changes.on_change, changes.on_list) as patchbay:
+        yield patchbay
+    assert not [port for port in jack_server.ports() if port.startswith("improv")]
+
+
+def notes(n: int) -> list[bytes]:
+    """n different note-ons."""
+    return [bytes([0x90, 1 + k % 127, 1 + k // 127]) for k in range(n)]
+
+
+def test_a_keyboard_plugged_into_our_input_is_heard_in_order_and_in_time(
+    jack_server: JackServer, patchbay: Patchbay, midi_peer: Start
+) -> None:
+    ear, keyboard = Ear(), midi_peer("play", "keyboard")
+    port = patchbay.open_input("virtual", ear)
+    jack_server.connect(keyboard.port, port.name)
+    before = time.perf_counter()
+    keyboard.send(*notes(300))
+    assert eventually(lambda: len(ear.messages) >= 300)
+    assert ear.messages == notes(300)
+    assert ear.seconds == sorted(ear.seconds)
+    assert before < ear.seconds[0] <= ear.seconds[-1] < time.perf_counter()
+
+
+def test_what_we_send_arrives_exactly(jack_server: JackServer, patchbay: Patchbay, midi_peer: Start) -> None:
+    recorder, output = midi_peer("record", "daw"), patchbay.open_output("virtual")
+    jack_server.connect("improv:out", recorder.port)  # the name that DAW scripts rely on
+    for message in notes(2000):
+        output.send(message)
+    assert eventually(lambda: len(recorder.received) >= 2000)
+    assert recorder.received == notes(2000)
+
+
+def test_what_is_sent_just_before_closing_still_arrives(patchbay: Patchbay, midi_peer: Start) -> None:
+    recorder = midi_peer("record", "daw")
+    output = patchbay.open_output("daw")
+    output.send(ON)
+    output.send(OFF)
+    output.close()
+    assert eventually(lambda: len(recorder.received) >= 2)
+    assert recorder.received == [ON, OFF]
+
+
+def test_other_programs_ports_are_listed_and_our_own_are_not(patchbay: Patchbay, midi_peer: Start) -> None:
+    midi_peer("play", "keyboard")
+    midi_peer("record", "daw")
+    patchbay.open_input("virtual", Ear())
+    patchbay.open_output("virtual")
+    assert patchbay.list_ports() == PortList("JACK", ["keyboard:out"], ["daw:in"], virtual=True)
+
+
+def test_a_port_opens_by_a_part_of_its_name(patchbay: Patchbay, midi_peer: Start) -> None:
+    ear, keyboard = Ear(), midi_peer("play", "Grand Keyboard")
+    port = patchbay.open_input("keyb", ear)
+    assert (port.name, port.connected) == ("Grand Keyboard:out", True)
+    keyboard.send(ON)
+    assert eventually(lambda: ear.messages == [ON])
+
+
+def test_an_unknown_port_is_refused_in_one_line(patchbay: Patchbay, midi_peer: Start) -> None:
+    midi_peer("play", "keyboard")
+    with pytest.raises(ImprovError, match=r"no MIDI input is named 'organ'; there is 'keyboard:out'"):
+        patchbay.open_input("organ", Ear())
+
+
+def test_without_a_midi_system_the_message_says_what_to_do(
+    jack_server: JackServer,  # noqa: ARG001 - chooses JACK
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", "improv-nobody")
+    with Patchbay() as patchbay:
+        assert patchbay.list_ports() == PortList("", [], [], virtual=False)
+        with pytest.raises(ImprovError, match=r"no MIDI system is running \(tried JACK\): .*snd-seq.*jackd"):
+            patchbay.open_output("virtual")
+
+
+def test_an_unplugged_keyboard_is_noticed_and_plays_again_when_it_is_back(
+    patchbay: Patchbay, midi_peer: Start, changes: Changes
+) -> None:
+    ear, keyboard = Ear(), midi_peer("play", "keyboard")
+    port = patchbay.open_input("keyboard", ear)
+    keyboard.kill()
+    assert eventually(lambda: changes.ports == [("input", False)])
+    assert not port.connected
+    assert changes.lists[-1].inputs == []
+    keyboard = midi_peer("play", "keyboard")
+    assert eventually(lambda: changes.ports == [("input", False), ("input", True)])
+    keyboard.send(ON)
+    assert eventually(lambda: ear.messages == [ON])
+    assert changes.lists[-1].inputs == ["keyboard:out"]
+
+
+def test_a_killed_daw_is_noticed_and_played_to_again_when_it_is_back(
+    patchbay: Patchbay, midi_peer: Start, changes: Changes
+) -> None:
+    daw = midi_peer("record", "daw")
+    output = patchbay.open_output("daw")
+    daw.kill()
+    assert eventually(lambda: changes.ports == [("output", False)])
+    output.send(ON)  # goes nowhere, harmlessly
+    daw = midi_peer("record", "daw")
+    assert eventually(lambda: changes.ports == [("output", False), ("output", True)])
+    output.send(OFF)
+    assert eventually(lambda: daw.received == [OFF])
+
+
+def test_a_killed_jack_server_is_noticed_and_ports_return_with_it(
+    jack_server: JackServer, patchbay: Patchbay, changes: Changes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ear = Ear()
+    listener, output = patchbay.open_input("virtual", ear), patchbay.open_output("virtual")
+    jack_server.kill()
+    for _ in range(10_000):  # rtmidi would wait for ever when its ring is full
+        output.send(ON)
+    assert eventually(lambda: changes.ports == [("input", False), ("output", False)])
+    assert changes.lists[-1].backend == ""
+    jack_server.restart()
+    assert eventually(lambda: changes.ports[2:] == [("input", True), ("output", True)])
+    jack_server.connect(output.name, listener.name)
+    output.send(OFF)
+    assert eventually(lambda: ear.messages == [OFF])
+    assert capfd.readouterr().err == ""
+
+
+def test_a_jack_server_restarted_at_once_is_noticed_too(
+    jack_server: JackServer, patchbay: Patchbay, changes: Changes
+) -> None:
+    patchbay.open_output("virtual")
+    jack_server.kill()
+    jack_server.restart()
+    assert eventually(lambda: changes.ports == [("output", False), ("output", True)])
+    assert "improv:out" in jack_server.ports()
+
+
+def test_a_patchbay_opened_before_the_server_finds_it(jack_server: JackServer, changes: Changes) -> None:
+    jack_server.kill()
+    with Patchbay(on_list=changes.on_list) as patchbay:
+        jack_server.restart()
+        assert eventually(lambda: [ports.backend for ports in changes.lists] == ["JACK"])
+        assert patchbay.open_output("virtual").connected
+
+
+def test_bytes_that_make_no_sense_are_survived(jack_server: JackServer, patchbay: Patchbay, midi_peer: Start) -> None:
+    ear, keyboard = Ear(), midi_peer("play", "keyboard")
+    jack_server.connect(keyboard.port, patchbay.open_input("virtual", ear).name)
+    keyboard.send(b"\x3c", b"\x90", b"\xf8", b"\xfe", b"\xf4", b"\xff", b"\xf7", b"\x3c\x40")
+    keyboard.send(*[b"\xf0" + bytes(100) + b"\xf7"] * 50, ON)
+    assert eventually(lambda: ear.messages[-1:] == [ON])
+
+
+def test_ports_close_and_open_under_a_flood(patchbay: Patchbay, midi_peer: Start) -> None:
+    keyboard = midi_peer("play", "keyboard")
+    for _ in range(10):
+        ear = Ear()
+        port = patchbay.open_input("keyboard", ear)
+        keyboard.send(*notes(500))
+        assert eventually(lambda ear=ear: len(ear.messages) > 10)
+        port.close()
