@@ -56,7 +56,8 @@ class JackServer:
         """Start it, unless it runs, and wait until it answers."""
         if self._process is not None and self._process.poll() is None:
             return
-        command = ["jackd", "-r", "-n", self.name, "-d", "dummy", "-r", "48000", "-p", "64"]
+        # Synchronous: otherwise JACK drops and repeats messages whenever the machine is too busy to keep its cycle.
+        command = ["jackd", "-S", "-r", "-n", self.name, "-d", "dummy", "-r", "48000", "-p", "64"]
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
         wait = ["jack_wait", "-s", self.name, "-w", "-t", "10"]
         waited = subprocess.run(wait, capture_output=True, env=self.env, timeout=30, check=False)
@@ -145,10 +146,21 @@ class MidiPeer:
         self._process.stdin.writelines(f"{message.hex()}\n" for message in messages)
         self._process.stdin.flush()
 
+    def close(self) -> None:
+        """End it in good order; its port goes as a keyboard's does when it is unplugged."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait(PATIENCE)
+
     def kill(self) -> None:
-        """End it as a pulled cable would."""
+        """End it as a crash would."""
         self._process.kill()
         self._process.wait()
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -167,4 +179,5 @@ def midi_peer(jack_server: JackServer) -> Iterator[Callable[[str, str], MidiPeer
 
     yield start
     for peer in peers:
-        peer.kill()
+        if peer.running:
+            peer.close()

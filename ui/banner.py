@@ -1,17 +1,20 @@
 """What went wrong, in plain words, until it is read."""
 
+from collections import deque
+
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy
 
 
 class Banner(QFrame):
-    """One line, with a button that starts the engine again where it has ended."""
+    """The last few problems, a line each, with a button that starts the engine again where it has ended."""
 
     restart_asked = pyqtSignal()
 
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("banner")
+        self._lines: deque[str] = deque(maxlen=3)
         self._text = QLabel()
         self._text.setWordWrap(True)
         self._text.setTextFormat(Qt.TextFormat.PlainText)
@@ -22,7 +25,7 @@ class Banner(QFrame):
         self.restart.setAccessibleDescription("start the engine again")
         self.dismiss = QPushButton("Dismiss")
         self.restart.clicked.connect(self.restart_asked)
-        self.dismiss.clicked.connect(self.hide)
+        self.dismiss.clicked.connect(self.clear)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(14, 6, 8, 6)
         layout.addWidget(self._text)
@@ -33,11 +36,19 @@ class Banner(QFrame):
     @property
     def text(self) -> str:
         """What it says; empty while there is nothing to say."""
-        return "" if self.isHidden() else self._text.text()
+        return "\n".join(self._lines)
 
     def say(self, text: str, ended: bool = False) -> None:
-        """Show `text`; `ended` offers to start the engine again instead of dismissing the line."""
-        self._text.setText(text)
+        """Add `text`, once; `ended` offers to start the engine again instead of dismissing the lines."""
+        if text in self._lines:
+            self._lines.remove(text)
+        self._lines.append(text)
+        self._text.setText(self.text)
         self.restart.setVisible(ended)
         self.dismiss.setVisible(not ended)
         self.show()
+
+    def clear(self) -> None:
+        """Nothing is wrong, or it has been read."""
+        self._lines.clear()
+        self.hide()

@@ -37,7 +37,8 @@ class Choices(QWidget):
     def __init__(self, settings: Settings) -> None:
         super().__init__()
         self._model = settings.model
-        self._outputs = list(settings.outputs)
+        self._ports = Ports("", [], [])
+        self._outputs = settings.outputs  # None: the engine chooses, and its first report says what
         self._modes = QButtonGroup(self)
         self.key, self.input, self.output = DropDown("key"), DropDown("input port"), MenuButton("output ports")
         self.model = QPushButton()
@@ -48,7 +49,7 @@ class Choices(QWidget):
         self.show_mode(settings.mode)
         self.key.offer(_offered(_KEYS, settings.key), settings.key)
         self._name_model(settings.model)
-        self.input.offer(_offered(_INPUTS, settings.input), settings.input)
+        self._offer_input(settings.input or next(iter(_INPUTS)))
         self._offer_outputs()
         self.key.activated.connect(lambda: self.command.emit(SetKey(self.key.chosen)))
         self.input.activated.connect(lambda: self.command.emit(SetInput(self.input.chosen)))
@@ -65,13 +66,17 @@ class Choices(QWidget):
 
     def show_ports(self, ports: Ports) -> None:
         """Offer what can be connected now; what is chosen stays chosen, whether it is there or not."""
-        self.input.offer(_offered(_INPUTS, *ports.inputs, self.input.chosen), self.input.chosen)
-        self._offer_outputs(*ports.outputs)
+        self._ports = ports
+        self._offer_input(self.input.chosen)
+        self._offer_outputs()
 
     def show_status(self, status: Status) -> None:
         """Draw the model's name and whether the ports are connected."""
         if status.model:
             self._name_model(status.model)
+        if self._outputs is None and status.outputs:
+            self._outputs = list(status.outputs)
+            self._offer_outputs()
         _show_connections(self._input_label, "input", status.inputs)
         _show_connections(self._output_label, "output", status.outputs)
 
@@ -117,23 +122,27 @@ class Choices(QWidget):
             layout.addWidget(button)
         return row
 
-    def _offer_outputs(self, *names: str) -> None:
+    def _offer_input(self, chosen: str) -> None:
+        self.input.offer(_offered(_INPUTS, *self._ports.inputs, chosen), chosen)
+
+    def _offer_outputs(self) -> None:
+        chosen = self._outputs or []
         self.output.list.clear()
-        for name, text in _offered(_OUTPUTS, *names, *self._outputs).items():
-            action = self.output.list.addAction(text)
+        for name, text in _offered(_OUTPUTS, *self._ports.outputs, *chosen).items():
+            action = self.output.list.addAction(_plain(text))
             assert action is not None
             action.setCheckable(True)
-            action.setChecked(name in self._outputs)
+            action.setChecked(name in chosen)
             action.toggled.connect(lambda on, name=name: self._set_output(name, on))
         self._name_outputs()
 
     def _set_output(self, name: str, on: bool) -> None:
-        self._outputs = [other for other in self._outputs if other != name] + [name] * on
+        self._outputs = [other for other in self._outputs or [] if other != name] + [name] * on
         self._name_outputs()
-        self.command.emit(SetOutput(list(self._outputs)))
+        self.command.emit(SetOutput(self._outputs))
 
     def _name_outputs(self) -> None:
-        names = ", ".join(self._outputs) or "none"
+        names = ", ".join(self._outputs or ()) or "none"
         _set_text(self.output, names)
         self.output.setToolTip(f"the partner plays to: {names}")
 
@@ -155,8 +164,12 @@ def _offered(fixed: dict[str, str], *names: str) -> dict[str, str]:
     return {**fixed, **{name: fixed.get(name, name) for name in names}}
 
 
+def _plain(text: str) -> str:
+    return text.replace("&", "&&")  # a lone ampersand would underline the next letter
+
+
 def _set_text(button: QPushButton, text: str) -> None:
-    button.setText(text.replace("&", "&&"))  # a lone ampersand would underline the next letter
+    button.setText(_plain(text))
     button.setAccessibleDescription(text)
 
 

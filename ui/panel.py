@@ -55,8 +55,8 @@ class Engine(Protocol):
     """What the panel needs of an engine: improv.live.process.EngineProcess, or one that a test plays."""
 
     @property
-    def returncode(self) -> int | None:
-        """Exit status; None while it runs."""
+    def ended(self) -> bool:
+        """Whether it is gone and its last report has come."""
 
     def send(self, command: Command) -> None:
         """Hand it a command."""
@@ -76,7 +76,7 @@ class Panel(QWidget):
         self.settings = settings
         self._start_engine = start_engine
         self._engine = start_engine(settings)
-        self._alive, self._ended, self._played, self._fatal = True, False, False, ""
+        self._alive, self._played, self._fatal = True, False, ""
         self._status = Status("loading")
         self._clock = BeatClock()
         self._commanded = 0.0
@@ -101,8 +101,8 @@ class Panel(QWidget):
         if self._alive:
             self._engine.close()
         for report in self._engine.new_reports():
-            if isinstance(report, TakeKept):
-                print(f"take kept: {report.path}", file=sys.stderr)
+            if isinstance(report, TakeKept) and not report.empty:
+                print(f"take kept in {report.path}", file=sys.stderr)
         super().closeEvent(event)
 
     def _lay_out(self) -> None:
@@ -165,12 +165,11 @@ class Panel(QWidget):
 
     def _poll(self) -> None:
         """Take in what the engine said since the last time, then see whether it still runs."""
+        ended = self._alive and self._engine.ended  # asked first: by then its last words are among the reports
         for report in self._engine.new_reports():
             self._take_in(report)
-        ended = self._alive and self._engine.returncode is not None
-        if ended and self._ended:  # seen a poll ago: its last words have come through by now
+        if ended:
             self._bury()
-        self._ended = ended
 
     def _take_in(self, report: Report) -> None:
         match report:
@@ -185,7 +184,7 @@ class Panel(QWidget):
             case Problem(text, fatal):
                 self._fatal = text if fatal else self._fatal
                 self.banner.say(text)
-            case TakeKept(path):
+            case TakeKept(path, empty=False):
                 self.status_line.show_take(path)
 
     def _show_status(self, status: Status) -> None:
@@ -262,12 +261,12 @@ class Panel(QWidget):
         self.settings = replace(self.settings, autoplay=False)
         self._engine = self._start_engine(self.settings)
         self._alive, self._played, self._fatal = True, False, ""
-        self.banner.hide()
+        self.banner.clear()
         self._show_status(Status("loading"))
 
 
-def _reason(status: int | None) -> str:
-    if status is not None and status < 0:
+def _reason(status: int) -> str:
+    if status < 0:
         return f"ended by signal {-status}"
     return f"exit status {status}"
 

@@ -27,8 +27,8 @@ QPushButton, QComboBox {{
     min-height: 18px; text-align: left;
 }}
 QPushButton[kind="transport"] {{ padding: 9px 14px; font-weight: 600; }}
-QPushButton[kind="plain"] {{ background: transparent; border-color: transparent; padding: 2px 6px; min-height: 16px;
-    color: {MUTED.name()}; }}
+QPushButton[kind="plain"] {{ background: transparent; border-color: transparent; padding: 2px 6px; font-size: 11px;
+    min-height: 16px; color: {MUTED.name()}; }}
 QPushButton:hover, QComboBox:hover {{ background: #303947; }}
 QPushButton:pressed {{ background: {LINE.name()}; }}
 QPushButton:focus, QComboBox:focus {{ border-color: {TEXT.name()}; }}

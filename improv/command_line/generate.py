@@ -51,7 +51,9 @@ def run(args: argparse.Namespace) -> int:
     values = knob_values(args)
     controls = Controls(values["temperature"], int(values["k"]))
     frames = args.frames or math.ceil((args.bars or 16) * bar_beats / config.grid)
-    played = generate(Improviser(model, args.seed, key=key), frames, controls, prompt)
+    improviser = Improviser(model, args.seed, key=key)
+    improviser.forget(0, bar_beats)
+    played = generate(improviser, frames, controls, prompt)
     parts: dict[str, PianoRoll] = {"partner": played}
     if prompt is not None:
         parts = {"prompt": prompt, "partner": _after(prompt, played)}

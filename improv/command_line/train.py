@@ -41,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     model = parser.add_argument_group("the model (default: the preset's)")
     for name, kind in MODEL_OPTIONS.items():
         model.add_argument(f"--{name}", type=kind, choices=["tanh", "gru", "lstm"] if name == "core" else None)
+    model.add_argument(
+        "--bars", action=argparse.BooleanOptionalAction, help="tell the core the place in the bar of the frame to come"
+    )
     model.add_argument("--learn-u0", action="store_true", default=None, help="learn the initial state")
     recipe = parser.add_argument_group("the recipe (default: the preset's)")
     for item in fields(Recipe):
@@ -65,9 +68,10 @@ def run(args: argparse.Namespace) -> int:
     from improv.model.rnn_rbm import Config
     from improv.train.trainer import Trainer
 
-    onsets = preset.model["onsets"] if args.onsets is None else args.onsets
-    chosen = {**preset.model, **_given(args, [*MODEL_OPTIONS, "learn_u0"])}
-    chosen.update(onsets=onsets and corpus.articulated, grid=corpus.grid, normalised=reading.normalise)
+    chosen = {**preset.model, **_given(args, [*MODEL_OPTIONS, "onsets", "bars", "learn_u0"])}
+    if not corpus.articulated:  # .npz rolls tell neither onsets nor bars
+        chosen.update(onsets=False, bars=False)
+    chosen.update(grid=corpus.grid, normalised=reading.normalise)
     try:
         config = Config(**chosen)
         config.check()

@@ -244,13 +244,13 @@ class Engine:
         if self.settings.seconds is not None:
             self._ends_at = start + self.settings.seconds
         self._takes.begin(self._take_files(), self._bar_beats, self.knobs["tempo"])
-        self.thinker.ask(Begin())
         self._perform(self.model, Timeline(start, self.knobs["tempo"]), 0.0)
         self._pending = deque(self._tune.events if self._tune else ())
 
     def _perform(self, model: Loaded, timeline: Timeline, beat: float) -> None:
         """A performance on the model's grid from `beat` on; keys that are down already are played in it."""
         self._performances += 1
+        self.thinker.ask(Begin(round(beat / model.grid), self._bar_beats))
         self.performance = Performance(
             self._performances, model, timeline, beat, self._bar_beats, self.thinker.ask, self._partner_note, self._hand
         )

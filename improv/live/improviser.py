@@ -64,6 +64,8 @@ class Improviser:
         self._previous = silence(self.config.n_pitches)
         self._shift = self._wanted_shift()
         self._state = model.initial_state()
+        self.number = 0
+        self.bar_beats = 4.0
 
     @property
     def key(self) -> Key | None:
@@ -72,6 +74,7 @@ class Improviser:
 
     def hear(self, frame: Frame) -> None:
         """Takes in frame n as it finally sounded, both parts together, uint8 [2, n_pitches] at concert pitch."""
+        self.number += 1
         self._memory.append(frame)
         self._previous = frame
         self._listener.hear(frame)
@@ -110,8 +113,9 @@ class Improviser:
             self._shift = self._wanted_shift()
             self._remember()
 
-    def forget(self) -> None:
-        """Starts anew, as if nothing had been heard."""
+    def forget(self, number: int = 0, bar_beats: float = 4.0) -> None:
+        """Starts anew, as if nothing had been heard: the next frame is `number`, a bar has `bar_beats` beats."""
+        self.number, self.bar_beats = number, bar_beats
         self._listener = KeyListener(self.config.grid, self.config.low)
         self._memory.clear()
         self._previous = silence(self.config.n_pitches)
@@ -120,6 +124,7 @@ class Improviser:
 
     def remember(self, other: Improviser) -> None:
         """Takes over what `other`, whose frames last as long, has heard: the music goes on with another model."""
+        self.forget(other.number - len(other._memory), other.bar_beats)
         for frame in other._memory:
             self.hear(frame)
 
@@ -154,6 +159,7 @@ class Improviser:
             self._advance(np.stack(self._memory))
 
     def _advance(self, frames: NDArray[np.uint8]) -> None:
-        v = self.model.encode(transpose(frames, self._shift)).astype(np.float32)
+        first = self.number - len(frames)
+        inputs = self.model.inputs(transpose(frames, self._shift), first, self.bar_beats)
         with torch.inference_mode():
-            _, self._state = self.model.states(torch.from_numpy(v).unsqueeze(0), self._state)
+            _, self._state = self.model.states(inputs.unsqueeze(0), self._state)

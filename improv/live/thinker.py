@@ -51,7 +51,10 @@ class Think:
 
 @dataclass(frozen=True)
 class Begin:
-    """Forget what was played: a new take begins."""
+    """Forget what was played: the next frame is `number`, a bar has `bar_beats` beats."""
+
+    number: int
+    bar_beats: float
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,9 @@ class Mind:
                     self.key = key
                     if self.improviser is not None:
                         self.improviser.follow(key)
-                case Begin():
+                case Begin(number, bar_beats):
                     if self.improviser is not None:
-                        self.improviser.forget()
+                        self.improviser.forget(number, bar_beats)
                 case Think():
                     return self._think(job)
         except ImprovError as error:
@@ -136,6 +139,7 @@ class Mind:
     def _think(self, job: Think) -> Answer:
         started = time.perf_counter()
         assert self.improviser is not None, "a frame was asked for before a model was loaded"
+        self.improviser.number = job.number - len(job.heard)  # frames may have been lost in a stall
         for frame in job.heard:
             self.improviser.hear(frame)
         frame = self.improviser.answer(job.player, job.turn, job.controls)

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from improv.music.meter import n_positions, positions
 from improv.music.pianoroll import LOW, N_PITCHES, SOUNDING, STRUCK, Frame
 
 CORES = ("tanh", "gru", "lstm")
@@ -24,6 +25,7 @@ class Config:
         core: `tanh` (the paper's), `gru` or `lstm`.
         grid: beats per frame.
         onsets: whether a second visible unit per pitch tells struck from held.
+        bars: whether the core is told the place in the bar of the frame to come.
         normalised: whether pieces were moved to C major or C minor.
         learn_u0: whether the initial state is learned; it is zero otherwise.
         low, n_pitches: the MIDI pitch of the first visible unit, and how many pitches there are.
@@ -34,6 +36,7 @@ class Config:
     core: str = "tanh"
     grid: float = 0.25
     onsets: bool = True
+    bars: bool = True
     normalised: bool = True
     learn_u0: bool = False
     low: int = LOW
@@ -44,6 +47,11 @@ class Config:
         """Visible units: one per pitch, or two where onsets are told apart."""
         return self.n_pitches * (2 if self.onsets else 1)
 
+    @property
+    def n_inputs(self) -> int:
+        """Inputs of the core: a frame's visible units and, where bars are told, the next frame's place in the bar."""
+        return self.n_visible + (n_positions(self.grid) if self.bars else 0)
+
     def check(self) -> None:
         """Raises ValueError where a value is of the wrong type or outside its range."""
         ranges = {"hidden": (1, 8192), "recurrent": (1, 8192), "low": (0, 127), "n_pitches": (1, 128)}
@@ -51,7 +59,7 @@ class Config:
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= high:
                 raise ValueError(f"{name} must be a whole number in {low}..{high}, got {value!r}")
-        for name in ("onsets", "normalised", "learn_u0"):
+        for name in ("onsets", "bars", "normalised", "learn_u0"):
             if type(getattr(self, name)) is not bool:
                 raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
         if self.core not in CORES:
@@ -80,9 +88,8 @@ class RnnRbm(nn.Module):
         self.b_h = nn.Parameter(torch.zeros(hidden))
         self.W_uv = nn.Parameter(0.0001 * torch.randn(recurrent, n_visible))
         self.W_uh = nn.Parameter(0.0001 * torch.randn(recurrent, hidden))
-        self.core = {"tanh": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[config.core](
-            n_visible, recurrent, batch_first=True
-        )
+        make_core = {"tanh": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[config.core]
+        self.core = make_core(config.n_inputs, recurrent, batch_first=True)
         if config.core == "tanh":  # the reference's scale; the gated cores keep torch's, which they need to learn
             for name, parameter in self.core.named_parameters():
                 nn.init.normal_(parameter, std=0.0001) if "weight" in name else nn.init.zeros_(parameter)
@@ -97,24 +104,27 @@ class RnnRbm(nn.Module):
         """b_v(t) [..., n_visible] and b_h(t) [..., hidden] from u_{t-1} [..., recurrent]."""
         return self.b_v + u @ self.W_uv, self.b_h + u @ self.W_uh
 
-    def states(self, v: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Runs the core over frames v [B, T, n_visible] from `state` (the initial one where None).
+    def states(self, inputs: Tensor, state: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Runs the core over `inputs` [B, T, n_inputs] from `state` (the initial one where None).
 
         Returns:
             u_0 .. u_{T-1}, what each frame is conditioned on, [B, T, recurrent], and the state after the last frame.
         """
-        state = self.initial_state(len(v)) if state is None else state
+        state = self.initial_state(len(inputs)) if state is None else state
         before = state[0].unsqueeze(1)
         if self.config.core == "lstm":
-            u, (h, c) = self.core(v, (state[0:1].contiguous(), state[1:2].contiguous()))
+            u, (h, c) = self.core(inputs, (state[0:1].contiguous(), state[1:2].contiguous()))
             after = torch.cat([h, c])
         else:
-            u, after = self.core(v, state.contiguous())
+            u, after = self.core(inputs, state.contiguous())
         return torch.cat([before, u[:, :-1]], dim=1), after
 
-    def step(self, v: Tensor, state: Tensor) -> Tensor:
-        """The state after one more frame v [B, n_visible]."""
-        return self.states(v.unsqueeze(1), state)[1]
+    def inputs(self, frames: NDArray[np.uint8], first: int, bar_beats: float) -> Tensor:
+        """What the core reads of frames [T, 2, n_pitches], of which the first is number `first`, [T, n_inputs]."""
+        v = self.encode(frames).astype(np.float32)
+        if self.config.bars:
+            v = np.concatenate([v, positions(first + 1, len(v), self.config.grid, bar_beats)], axis=1)
+        return torch.from_numpy(v)
 
     def encode(self, frames: NDArray[Integer]) -> NDArray[Integer]:
         """Visible units [..., n_visible] of frames [..., 2, n_pitches]."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,11 +37,13 @@ class PianoRoll:
         frames: uint8 [T, 2, n_pitches]; a struck pitch also sounds.
         grid: beats (quarter notes) per frame.
         low: the MIDI pitch of column 0.
+        bar_beats: beats in a bar; frame 0 is on a bar line.
     """
 
     frames: NDArray[np.uint8]
     grid: float
     low: int = LOW
+    bar_beats: float = 4.0
 
     def __post_init__(self) -> None:
         if self.frames.ndim != 3 or self.frames.shape[1] != 2 or self.frames.dtype != np.uint8:
@@ -72,7 +74,7 @@ class PianoRoll:
 
     def transposed(self, semitones: int) -> PianoRoll:
         """The same piece `semitones` higher. Pitches that leave the range are folded back by octaves."""
-        return PianoRoll(transpose(self.frames, semitones), self.grid, self.low)
+        return replace(self, frames=transpose(self.frames, semitones))
 
 
 def transpose(frames: NDArray[np.uint8], semitones: int) -> NDArray[np.uint8]:
@@ -104,8 +106,8 @@ def load_npz(path: Path) -> dict[str, list[PianoRoll]]:
             low = int(arrays["pitch_low"]) if "pitch_low" in arrays else LOW
             names = [key.removesuffix("_frames") for key in arrays.files if key.endswith("_frames")]
             splits = {name: _pieces(arrays[f"{name}_frames"], arrays[f"{name}_lengths"], grid, low) for name in names}
-    except ImprovError:
-        raise
+    except ImprovError as error:
+        raise ImprovError(f"{path}: {error}") from error
     except Exception as error:  # a damaged archive raises whatever zipfile, numpy or the header parser meet first
         raise ImprovError(f"{path}: not a readable .npz of piano-rolls ({error or type(error).__name__})") from error
     if not splits:
@@ -116,6 +118,8 @@ def load_npz(path: Path) -> dict[str, list[PianoRoll]]:
 def _pieces(frames: NDArray[np.uint8], lengths: NDArray[np.int32], grid: float, low: int) -> list[PianoRoll]:
     if frames.ndim != 2 or lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != len(frames):
         raise ImprovError(f"frames {frames.shape} and lengths {lengths.shape} do not fit together")
+    if not (low >= 0 and 0 < frames.shape[1] <= 128 - low):
+        raise ImprovError(f"pitches {low} to {low + frames.shape[1] - 1} are not MIDI pitches")
     if not 0 < grid <= 64:
         raise ImprovError(f"frame_beats must lie in 0..64, got {grid:g}")
     sounding = (frames != 0).astype(np.uint8)

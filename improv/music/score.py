@@ -93,7 +93,7 @@ def to_roll(
     def tick(beat: float) -> int:
         return max(math.floor((beat - first) / grid + 0.5), 0)
 
-    return PianoRoll(_frames(score.notes, tick, low, n_pitches), grid, low)
+    return PianoRoll(_frames(score.notes, tick, low, n_pitches), grid, low, score.bar_beats)
 
 
 def to_roll_seconds(score: Score, dt: float, low: int = LOW, n_pitches: int = N_PITCHES) -> PianoRoll:

@@ -45,7 +45,7 @@ def evaluate(
     accuracies are in 0..1 (Bay et al. 2009).
     """
     n = model.config.n_pitches
-    encoded = [torch.from_numpy(model.encode(roll.frames).astype(np.float32)) for roll in pieces]
+    encoded = [model.inputs(roll.frames, 0, roll.bar_beats) for roll in pieces]
     with torch.no_grad():
         v, u = conditioning(model, encoded)
         b_v, b_h = model.biases(u)

@@ -62,7 +62,7 @@ PRESETS = {
     "partner": Preset(
         "a partner for jamming: sixteenths, struck and held notes told apart",
         Recipe(),
-        {"hidden": 200, "recurrent": 200, "core": "gru", "onsets": True},
+        {"hidden": 200, "recurrent": 200, "core": "gru", "onsets": True, "bars": True},
         {"grid": 0.25},
     ),
     "tutorial": Preset(
@@ -81,7 +81,7 @@ PRESETS = {
             weight_decay=0.0,
             base_rates=False,
         ),
-        {"hidden": 150, "recurrent": 100, "core": "tanh", "onsets": False},
+        {"hidden": 150, "recurrent": 100, "core": "tanh", "onsets": False, "bars": False},
         {"dt": 0.3, "normalise": False},
     ),
 }

@@ -148,15 +148,17 @@ class Trainer:
             for group in self.optimiser.param_groups:
                 group["lr"] = self.recipe.learning_rate * self._decay(progress)
             batch = windows[update * self.recipe.batch : (update + 1) * self.recipe.batch]
-            v, mask = _pad([self.pieces[piece][start:end] for piece, start, end in batch])
-            total += self._update(v.to(self.device), mask.to(self.device))
+            inputs, mask = _pad([self.pieces[piece][start:end] for piece, start, end in batch])
+            total += self._update(inputs.to(self.device), mask.to(self.device))
             frames += int(mask.sum())
             on_frames(int(mask.sum()))
         return total / frames
 
-    def _update(self, v: Tensor, mask: Tensor) -> float:
-        """One step on v [B, T, V], of which `mask` [B, T] is real; returns the sum of the monitor over its frames."""
-        u, _ = self.model.states(F.dropout(v, self.recipe.input_dropout))
+    def _update(self, inputs: Tensor, mask: Tensor) -> float:
+        """One step on inputs [B, T, n_inputs], real where `mask` [B, T]; returns the sum of the monitor over frames."""
+        v = inputs[..., : self.config.n_visible]
+        noisy = torch.cat([F.dropout(v, self.recipe.input_dropout), inputs[..., self.config.n_visible :]], dim=-1)
+        u, _ = self.model.states(noisy)
         b_v, b_h = self.model.biases(F.dropout(u, self.recipe.state_dropout)[mask])
         data = v[mask]
         weights = self.model.W
@@ -212,12 +214,12 @@ class Trainer:
         if (roll.low, roll.n_pitches) != (self.config.low, self.config.n_pitches):
             raise ImprovError(f"a piece covers {roll.n_pitches} pitches from {roll.low}, "
                               f"the model {self.config.n_pitches} from {self.config.low}")  # fmt: skip
-        return torch.from_numpy(self.model.encode(roll.frames).astype(np.float32))
+        return self.model.inputs(roll.frames, 0, roll.bar_beats)
 
     def _set_base_rates(self) -> None:
         """b_v at the log-odds of every unit's frequency, so that training need not first learn what never sounds."""
         count = torch.stack([piece.sum(0) for piece in self.pieces]).sum(0)
-        rate = (count + 0.5) / (self.frames + 1)
+        rate = (count[: self.config.n_visible] + 0.5) / (self.frames + 1)
         self.model.b_v.data = torch.log(rate / (1 - rate))
 
     def _make_optimiser(self) -> torch.optim.Optimizer:
@@ -230,14 +232,14 @@ class Trainer:
 
 
 def conditioning(model: RnnRbm, pieces: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """All frames of the pieces end to end, v [N, V], and the u each is conditioned on, [N, recurrent]."""
-    device = model.W.device
-    states = [model.states(piece.to(device).unsqueeze(0))[0][0] for piece in pieces]
-    return torch.cat([piece.to(device) for piece in pieces]), torch.cat(states)
+    """All frames of pieces of inputs [T_i, n_inputs] end to end, v [N, V], and the u of each, [N, recurrent]."""
+    pieces = [piece.to(model.W.device) for piece in pieces]
+    states = [model.states(piece.unsqueeze(0))[0][0] for piece in pieces]
+    return torch.cat([piece[:, : model.config.n_visible] for piece in pieces]), torch.cat(states)
 
 
 def _pad(pieces: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Pieces [T_i, V] as one batch [B, T, V] with the mask [B, T] of its real frames."""
-    v = torch.nn.utils.rnn.pad_sequence(pieces, batch_first=True)
+    """Pieces [T_i, n_inputs] as one batch [B, T, n_inputs] with the mask [B, T] of its real frames."""
+    batch = torch.nn.utils.rnn.pad_sequence(pieces, batch_first=True)
     lengths = torch.tensor([len(piece) for piece in pieces])
-    return v, torch.arange(v.shape[1]).unsqueeze(0) < lengths.unsqueeze(1)
+    return batch, torch.arange(batch.shape[1]).unsqueeze(0) < lengths.unsqueeze(1)

@@ -26,6 +26,7 @@ def record(name: str) -> None:
     port.open_virtual_port("in")
     print("ready", flush=True)
     sys.stdin.read()
+    port.close_port()
 
 
 if __name__ == "__main__":

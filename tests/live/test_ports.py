@@ -129,15 +129,15 @@ def test_an_unplugged_keyboard_is_noticed_and_plays_again_when_it_is_back(
 ) -> None:
     ear, keyboard = Ear(), midi_peer("play", "keyboard")
     port = patchbay.open_input("keyboard", ear)
-    keyboard.kill()
+    keyboard.close()
     assert eventually(lambda: changes.ports == [("input", False)])
     assert not port.connected
-    assert changes.lists[-1].inputs == []
+    assert eventually(lambda: [ports.inputs for ports in changes.lists[-1:]] == [[]])
     keyboard = midi_peer("play", "keyboard")
     assert eventually(lambda: changes.ports == [("input", False), ("input", True)])
     keyboard.send(ON)
     assert eventually(lambda: ear.messages == [ON])
-    assert changes.lists[-1].inputs == ["keyboard:out"]
+    assert eventually(lambda: changes.lists[-1].inputs == ["keyboard:out"])
 
 
 def test_a_killed_daw_is_noticed_and_played_to_again_when_it_is_back(
@@ -163,7 +163,7 @@ def test_a_killed_jack_server_is_noticed_and_ports_return_with_it(
     for _ in range(10_000):  # rtmidi would wait for ever when its ring is full
         output.send(ON)
     assert eventually(lambda: changes.ports == [("input", False), ("output", False)])
-    assert changes.lists[-1].backend == ""
+    assert eventually(lambda: changes.lists[-1].backend == "")
     jack_server.restart()
     assert eventually(lambda: changes.ports[2:] == [("input", True), ("output", True)])
     jack_server.connect(output.name, listener.name)

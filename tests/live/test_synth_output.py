@@ -60,9 +60,10 @@ def sources(server: JackServer) -> list[str]:
 
 def recorder(server: JackServer, path: Path, seconds: int) -> subprocess.Popen[bytes]:
     """Starts to record what the sound card is being sent."""
-    command = ["jack_rec", "-f", str(path), "-d", str(seconds), "-b", "16", *sources(server)]
+    ports = sources(server)
+    command = ["jack_rec", "-f", str(path), "-d", str(seconds), "-b", "16", *ports]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(0.5)  # it says nothing when it begins to record
+    assert eventually(lambda: all(len(server.connections(port)) == 2 for port in ports))  # sound card and recorder
     return process
 
 

@@ -96,7 +96,7 @@ def open_player() -> Player:
 
 
 def main() -> int:
-    """Play until the input closes (0), or no device plays or plays any more (1)."""
+    """Play until the input closes (0) or the device is gone (1)."""
     try:
         player = open_player()
     except ImprovError as error:
@@ -110,7 +110,7 @@ def main() -> int:
     blocks = -1
     while not ended.wait(STALLED_SECONDS):
         if player.blocks == blocks:
-            return 1
+            os._exit(1)  # an orderly exit would wait in PortAudio for ever once its JACK server has died
         blocks = player.blocks
     player.fade()
     return 0
@@ -137,4 +137,4 @@ def _listen(player: Player, ended: threading.Event) -> None:
 
 
 if __name__ == "__main__":
-    os._exit(main())  # an orderly exit would wait in PortAudio for ever once its JACK server has died
+    raise SystemExit(main())

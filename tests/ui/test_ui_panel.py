@@ -1,0 +1,325 @@
+import subprocess
+import sys
+
+import pytest
+from PyQt6.QtCore import Qt
+from PyQt6.QtGui import QIcon
+from PyQt6.QtTest import QTest
+from PyQt6.QtWidgets import QFileDialog, QLabel, QWidget
+
+from improv.live.messages import (
+    Panic,
+    Play,
+    PlayNote,
+    Ports,
+    Problem,
+    SetInput,
+    SetKey,
+    SetKnob,
+    SetMode,
+    SetModel,
+    SetOutput,
+    Sounded,
+    Stop,
+    TakeKept,
+)
+from improv.live.modes import MODES
+from improv.resources import asset
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+def words(panel) -> str:
+    """Everything that stands on the panel's labels."""
+    return "\n".join(label.text() for label in panel.findChildren(QLabel))
+
+
+def choose(combo, text: str) -> None:
+    """Pick an entry as a hand would."""
+    combo.setCurrentIndex(combo.findText(text, Qt.MatchFlag.MatchContains))
+    combo.activated.emit(combo.currentIndex())
+
+
+# --- opening ------------------------------------------------------------------------------------------------------
+
+
+def test_opening_imports_nothing_heavy():
+    program = (
+        "import sys, ui.panel; print([n for n in ('torch', 'rtmidi', 'numba', 'sounddevice') if n in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout.strip() == "[]"
+
+
+def test_the_window_is_up_while_the_model_loads(open_stage):
+    stage = open_stage()
+    assert stage.panel.isVisible()
+    assert "loading the model" in words(stage.panel)
+    assert not stage.panel.transport.play.isEnabled()
+    stage.engine.stand("stopped")
+    stage.poll()
+    assert stage.panel.transport.play.isEnabled()
+
+
+def test_shows_the_settings_it_was_opened_with(open_stage):
+    knobs = {"tempo": 96.0, "temperature": 0.8, "k": 50.0}
+    stage = open_stage(mode="trade", key="F# minor", input="Keystation", outputs=["synth", "x.mid"], knobs=knobs)
+    panel = stage.panel
+    assert {name: knob.value.value() for name, knob in panel.knobs.items()} == knobs
+    assert panel.choices.mode_button("trade").isChecked()
+    assert (panel.choices.key.chosen, panel.choices.input.chosen) == ("F# minor", "Keystation")
+    assert panel.choices.output.text() == "synth, x.mid"
+    assert panel.choices.model.text() == "partner.pt"
+
+
+def test_without_a_display_there_is_one_clear_line():
+    program = (
+        "import sys; sys.platform = 'linux'\n"
+        "from improv.errors import ImprovError; from improv.live.process import Settings; import ui.panel\n"
+        "try: ui.panel.open_panel(Settings('m.pt'))\n"
+        "except ImprovError as error: print(error)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={}, timeout=60, check=True
+    )
+    assert "--headless" in run.stdout
+
+
+@pytest.mark.usefixtures("qapp")
+def test_the_icon_can_be_drawn():
+    assert not QIcon(str(asset("icon.svg"))).pixmap(64, 64).isNull()
+
+
+# --- commands -----------------------------------------------------------------------------------------------------
+
+
+def test_play_stop_and_panic(stage):
+    transport = stage.panel.transport
+    QTest.mouseClick(transport.play, LEFT)
+    stage.engine.stand("playing")
+    stage.poll()
+    QTest.mouseClick(transport.panic, LEFT)
+    QTest.mouseClick(transport.stop, LEFT)
+    assert stage.engine.sent == [Play(), Panic(), Stop()]
+
+
+def test_the_space_bar_plays_and_stops(stage):
+    QTest.keyClick(stage.panel, Qt.Key.Key_Space)
+    stage.engine.stand("playing")
+    stage.poll()
+    QTest.keyClick(stage.panel, Qt.Key.Key_Space)
+    assert stage.engine.sent == [Play(), Stop()]
+
+
+def test_every_mode_can_be_chosen(stage):
+    for name in MODES:
+        QTest.mouseClick(stage.panel.choices.mode_button(name), LEFT)
+    assert stage.engine.sent == [SetMode(name) for name in MODES]
+
+
+def test_a_key_can_be_chosen_and_given_back(stage):
+    choose(stage.panel.choices.key, "Bb")
+    choose(stage.panel.choices.key, "auto")
+    assert stage.engine.sent == [SetKey("Bb"), SetKey("auto")]
+
+
+def test_a_model_can_be_chosen(stage, tmp_path):
+    model = tmp_path / "mine.pt"
+    model.touch()
+    QTest.mouseClick(stage.panel.choices.model, LEFT)
+    dialog = stage.panel.choices.findChild(QFileDialog)
+    dialog.fileSelected.emit(str(model))
+    dialog.close()
+    assert stage.engine.sent == [SetModel(str(model))]
+    stage.engine.stand("stopped", model=str(model))
+    stage.poll()
+    assert stage.panel.choices.model.text() == "mine.pt"
+
+
+def test_ports_are_offered_as_they_come(stage):
+    stage.engine.say(Ports("alsa", ["Keystation", "Wind & Co"], ["FLUID Synth"]))
+    stage.engine.stand("stopped", inputs={"virtual": True}, outputs={"virtual": True, "synth": True})
+    stage.poll()
+    choices = stage.panel.choices
+    choose(choices.input, "Keystation")
+    assert choices.output.text() == "virtual, synth"
+    entries = {action.text(): action for action in choices.output_actions()}
+    entries["FLUID Synth"].trigger()
+    entries["synth (built in)"].trigger()
+    assert stage.engine.sent == [
+        SetInput("Keystation"),
+        SetOutput(["virtual", "synth", "FLUID Synth"]),
+        SetOutput(["virtual", "FLUID Synth"]),
+    ]
+
+
+def test_a_chosen_port_that_is_unplugged_stays_chosen(stage):
+    stage.engine.say(Ports("alsa", ["Keystation"], []))
+    stage.poll()
+    choose(stage.panel.choices.input, "Keystation")
+    stage.engine.say(Ports("alsa", [], []))
+    stage.poll()
+    assert stage.panel.choices.input.chosen == "Keystation"
+
+
+def test_a_knob_turned_elsewhere_turns_on_the_panel(stage):
+    stage.engine.stand("stopped", knobs={"tempo": 72.0, "temperature": 1.5, "k": 30.0})
+    stage.poll()
+    assert {name: knob.value.value() for name, knob in stage.panel.knobs.items()} == {
+        "tempo": 72,
+        "temperature": 1.5,
+        "k": 30,
+    }
+    assert stage.engine.sent == []
+
+
+def test_a_report_from_before_a_turn_does_not_turn_the_knob_back(stage):
+    QTest.keyClick(stage.panel.knobs["tempo"].dial, Qt.Key.Key_Up)
+    stage.engine.stand("stopped")
+    stage.poll()
+    assert stage.panel.knobs["tempo"].value.value() == 121
+    assert stage.engine.sent == [SetKnob("tempo", 121)]
+
+
+# --- reports ------------------------------------------------------------------------------------------------------
+
+
+def test_says_where_the_music_stands(stage):
+    stage.play()
+    stage.engine.stand("playing", 9.5, bar_beats=4.0, key="G major", turn="player", missed=2, compute_ms=0.4)
+    stage.poll()
+    said = words(stage.panel)
+    assert all(word in said for word in ("3.2", "G major", "your turn", "2 missed frames", "0.4 ms"))
+
+
+def test_notes_appear_while_it_plays(stage):
+    stage.play()
+    stage.engine.say(Sounded("partner", 60, 90, 0.0))
+    before = stage.panel.roll.grab().toImage()
+    stage.poll()
+    assert stage.panel.roll.grab().toImage() != before
+
+
+def test_a_new_take_begins_on_an_empty_roll(stage):
+    stage.play()
+    stage.engine.say(Sounded("partner", 60, 90, 0.0), Sounded("partner", 60, 0, 1.0))
+    stage.engine.stand("stopped")
+    stage.poll()
+    assert len(stage.panel.roll._notes) == 1
+    stage.engine.stand("playing")
+    stage.poll()
+    assert len(stage.panel.roll._notes) == 0
+
+
+def test_a_problem_is_said_in_its_words_and_can_be_dismissed(stage):
+    stage.engine.say(Problem("Keystation is gone; <plug> it in"), Problem("the disk is full"))
+    stage.poll()
+    banner = stage.panel.banner
+    assert banner.isVisible()
+    assert banner.text == "Keystation is gone; <plug> it in\nthe disk is full"
+    QTest.mouseClick(banner.dismiss, LEFT)
+    assert not banner.isVisible()
+    assert banner.text == ""
+
+
+def test_the_same_problem_is_said_once(stage):
+    stage.engine.say(*[Problem("no sound")] * 5)
+    stage.poll()
+    assert stage.panel.banner.text == "no sound"
+
+
+def test_says_where_the_take_was_kept(stage, tmp_path):
+    take = stage.panel.status_line.take
+    stage.engine.say(TakeKept(str(tmp_path / "nothing.mid"), empty=True))
+    stage.poll()
+    assert not take.isVisible()
+    stage.engine.say(TakeKept(str(tmp_path / "take.mid")))
+    stage.poll()
+    assert take.isVisible()
+    assert take.text().endswith("take.mid")
+
+
+# --- the engine's end ---------------------------------------------------------------------------------------------
+
+
+def test_an_engine_that_dies_while_playing_is_started_again_as_it_was_set(stage):
+    stage.play()
+    stage.engine.say(Sounded("partner", 60, 90, 0.0))
+    QTest.mouseClick(stage.panel.choices.mode_button("solo"), LEFT)
+    QTest.keyClick(stage.panel.knobs["tempo"].dial, Qt.Key.Key_Up)
+    dead = stage.engine
+    dead.die(-11)
+    stage.poll()
+    assert stage.engine is not dead
+    assert (stage.engine.settings.mode, stage.engine.settings.knobs["tempo"]) == ("solo", 121)
+    assert "signal 11" in stage.panel.banner.text
+    assert "started again" in stage.panel.banner.text
+    assert stage.panel.piano._sounding["partner"] == set()
+    assert stage.panel.exit_status == 0
+
+
+def test_an_engine_that_never_played_is_offered_to_be_started_again(stage):
+    stage.engine.die(1)
+    stage.poll()
+    stage.poll()
+    panel = stage.panel
+    assert len(stage.engines) == 1
+    assert "unexpectedly" in panel.banner.text
+    assert not panel.transport.play.isEnabled()
+    assert panel.exit_status == 1
+    QTest.mouseClick(panel.banner.restart, LEFT)
+    stage.engine.stand("stopped")
+    stage.poll()
+    assert len(stage.engines) == 2
+    assert not panel.banner.isVisible()
+    assert panel.transport.play.isEnabled()
+
+
+def test_the_last_words_of_an_engine_are_what_is_said(stage):
+    stage.engine.say(Problem("m.pt: not a model of improv", fatal=True))
+    stage.engine.die(0)
+    stage.poll()
+    assert stage.panel.banner.text == "m.pt: not a model of improv"
+    assert stage.panel.banner.restart.isVisible()
+    assert len(stage.engines) == 1
+
+
+def test_an_engine_that_is_done_closes_the_window(stage):
+    stage.play()
+    stage.engine.die(0)
+    stage.poll()
+    assert not stage.panel.isVisible()
+    assert stage.panel.exit_status == 0
+
+
+def test_closing_the_window_releases_the_keys_and_ends_the_engine(stage):
+    QTest.keyPress(stage.panel, Qt.Key.Key_A)
+    stage.panel.close()
+    assert stage.engine.sent[-1] == PlayNote(60, 0)
+    assert stage.engine.closed
+
+
+def test_closing_says_where_the_last_take_is(stage, capsys):
+    stage.engine.say(TakeKept("/music/take.mid"))
+    stage.panel.close()
+    assert "/music/take.mid" in capsys.readouterr().err
+
+
+# --- for every hand -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(900, 600), (1900, 1100)])
+def test_nothing_is_cut_off_at_any_size(stage, size):
+    stage.panel.resize(*size)
+    stage.engine.say(*[Problem(f"trouble number {i}") for i in range(3)])
+    stage.poll()
+    panel = stage.panel
+    for widget in (panel.transport, panel.choices, panel.banner, panel.roll, panel.piano, panel.status_line):
+        assert panel.rect().contains(widget.geometry())
+        assert widget.height() >= widget.minimumSizeHint().height()
+
+
+def test_every_control_has_a_name_that_a_screen_reader_can_say(stage):
+    for widget in stage.panel.findChildren(QWidget):
+        if widget.focusPolicy() & Qt.FocusPolicy.TabFocus and widget.isVisible():
+            assert widget.accessibleName() or getattr(widget, "text", str)(), widget
