@@ -195,6 +195,7 @@ class Panel(QWidget):
             self.settings = replace(self.settings, model=status.model)
         if status.state == "playing":
             self._clock.report(status.beat, status.knobs["tempo"], time.monotonic())
+            self._draw_beat()
         self.transport.show_status(status)
         self.choices.show_status(status)
         self.status_line.show_status(status)

@@ -102,6 +102,7 @@ class Engine:
         self._output_files: list[str] = []
         self._next_status = 0.0
         self._lateness = 0.0
+        self._play_when_ready = settings.autoplay
         self._running = True
 
     # --- the loop ---------------------------------------------------------------------------------------------------
@@ -239,7 +240,8 @@ class Engine:
         if self.performance is not None:
             return
         if self.model is None:
-            raise ImprovError("the model is still loading: a moment, please")
+            self._play_when_ready = True
+            return
         start = self.clock.now() + START_SECONDS
         if self.settings.seconds is not None:
             self._ends_at = start + self.settings.seconds
@@ -337,8 +339,9 @@ class Engine:
             self._perform(model, old.timeline, math.ceil(beat / model.grid) * model.grid)
 
     def _play_if_asked(self) -> None:
-        """Where it was asked to, plays as soon as the model is loaded and the ports are open."""
-        if self.settings.autoplay and self.model is not None and not self.outputs.waiting and not self._performances:
+        """Plays, if that was asked for, as soon as the model is loaded and the ports are open."""
+        if self._play_when_ready and self.model is not None and not self.outputs.waiting:
+            self._play_when_ready = False
             self._play()
 
     def _unopened(self, port: Unopened) -> None:

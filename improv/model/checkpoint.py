@@ -6,6 +6,7 @@ corrupt, foreign or malicious file gives one clear line.
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,10 @@ def save(path: Path, model: RnnRbm, **training: Any) -> None:
         torch.save(content, part)
         os.replace(part, path)
     except (OSError, RuntimeError) as error:
-        part.unlink(missing_ok=True)
         raise ImprovError(f"cannot write the model {path}: {error}") from error
+    finally:
+        with suppress(OSError):  # there is none left where all went well, nor where the folder is none
+            part.unlink()
 
 
 def load(path: Path) -> tuple[RnnRbm, dict[str, Any]]:
@@ -45,7 +48,7 @@ def load(path: Path) -> tuple[RnnRbm, dict[str, Any]]:
     """
     content = _read(path)
     try:
-        if content["format"] != FORMAT:
+        if not isinstance(content, Mapping) or content.get("format") != FORMAT:
             raise ValueError("it belongs to another program")
         known = {item.name for item in fields(Config)}
         config = Config(**{name: value for name, value in dict(content["config"]).items() if name in known})
@@ -55,7 +58,7 @@ def load(path: Path) -> tuple[RnnRbm, dict[str, Any]]:
         model = RnnRbm(config)
         model.load_state_dict(weights)
         training = dict(content["training"])
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except Exception as error:  # hostile values raise whatever meets them first
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ImprovError(f"{path} is not a model of improv: {reason}") from error
     return model.eval().requires_grad_(False), training
@@ -85,5 +88,7 @@ def _check_weights(config: Config, weights: Mapping[str, Tensor]) -> None:
         tensor = weights[name]
         if not isinstance(tensor, Tensor) or tensor.shape != shape or tensor.dtype != torch.float32:
             raise ValueError(f"{name} is not of shape {tuple(shape)}")
+        if not tensor.is_contiguous():  # one number may stand for a whole tensor: a small file, all memory when loaded
+            raise ValueError(f"{name} is not stored in full")
         if not torch.isfinite(tensor).all():
             raise ValueError(f"{name} holds numbers that are not finite")

@@ -13,6 +13,7 @@ from improv.music.meter import n_positions, positions
 from improv.music.pianoroll import LOW, N_PITCHES, SOUNDING, STRUCK, Frame
 
 CORES = ("tanh", "gru", "lstm")
+MIN_GRID, MAX_GRID = 0.001, 64.0
 Integer = TypeVar("Integer", bound=np.integer[Any])
 
 
@@ -64,8 +65,8 @@ class Config:
                 raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
         if self.core not in CORES:
             raise ValueError(f"core must be one of {', '.join(CORES)}, got {self.core!r}")
-        if not isinstance(self.grid, int | float) or not 0 < self.grid <= 64:
-            raise ValueError(f"grid must lie in 0..64 beats, got {self.grid!r}")
+        if not isinstance(self.grid, int | float) or not MIN_GRID <= self.grid <= MAX_GRID:
+            raise ValueError(f"grid must lie in {MIN_GRID:g}..{MAX_GRID:g} beats, got {self.grid!r}")
         if self.low + self.n_pitches > 128:
             raise ValueError(f"the pitches {self.low}..{self.low + self.n_pitches - 1} leave MIDI's 0..127")
 

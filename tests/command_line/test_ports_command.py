@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from conftest import MidiPeer
+from jack_machine import MidiPeer
 
 
 def improv_ports(*options: str, **env: str) -> subprocess.CompletedProcess[str]:

@@ -17,6 +17,7 @@ def play(name: str) -> None:
     for line in sys.stdin:
         port.send_message(list(bytes.fromhex(line)))
     port.close_port()
+    port.delete()
 
 
 def record(name: str) -> None:
@@ -27,6 +28,7 @@ def record(name: str) -> None:
     print("ready", flush=True)
     sys.stdin.read()
     port.close_port()
+    port.delete()
 
 
 if __name__ == "__main__":

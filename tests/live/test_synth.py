@@ -151,8 +151,7 @@ def test_any_stream_of_bytes_is_survived() -> None:
     messages, _ = split(stream)
     for start in range(0, len(messages), 100):
         assert np.abs(play(synth, *messages[start : start + 100], seconds=0.01)).max() < 1
-    synth.release_all()
-    synth.render(3 * RATE)
+    play(synth, *(control(123, 0, channel) for channel in range(16)), seconds=3)
     assert synth.silent
 
 

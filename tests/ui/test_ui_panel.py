@@ -5,7 +5,7 @@ import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QIcon
 from PyQt6.QtTest import QTest
-from PyQt6.QtWidgets import QFileDialog, QLabel, QWidget
+from PyQt6.QtWidgets import QApplication, QFileDialog, QLabel, QWidget
 
 from improv.live.messages import (
     Panic,
@@ -313,6 +313,7 @@ def test_nothing_is_cut_off_at_any_size(stage, size):
     stage.panel.resize(*size)
     stage.engine.say(*[Problem(f"trouble number {i}") for i in range(3)])
     stage.poll()
+    QApplication.processEvents()
     panel = stage.panel
     for widget in (panel.transport, panel.choices, panel.banner, panel.roll, panel.piano, panel.status_line):
         assert panel.rect().contains(widget.geometry())

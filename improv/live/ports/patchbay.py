@@ -116,9 +116,9 @@ class Patchbay:
                 raise ImprovError(
                     f"{backend.name} has no virtual ports: install a loopback driver such as loopMIDI and name its port"
                 )
-            if not port.virtual:
-                port.name = the_one(list(backend.names(self._listed(port.kind))), port.wanted, port.kind)
             try:
+                if not port.virtual:
+                    port.name = the_one(list(backend.names(self._listed(port.kind))), port.wanted, port.kind)
                 self._connect(port)
             except OSError as error:
                 raise ImprovError(f"cannot open the MIDI {port.kind} {port.name}: {error}") from error
@@ -143,8 +143,12 @@ class Patchbay:
 
     def _attach(self) -> Backend:
         backend = choose_backend()
-        self._listers = {"input": backend.new_input("improv watch"), "output": backend.new_output("improv watch")}
-        self._backend, self._session = backend, backend.session()
+        session = backend.session()
+        try:
+            self._listers = {"input": backend.new_input("improv watch"), "output": backend.new_output("improv watch")}
+        except OSError as error:
+            raise ImprovError(f"{backend.name} has just stopped: try again ({error})") from error
+        self._backend, self._session = backend, session
         return backend
 
     def _listed(self, kind: str) -> list[str]:

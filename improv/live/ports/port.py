@@ -9,17 +9,18 @@ from typing import Any, ClassVar
 
 from improv.live.parser import Parser
 from improv.live.ports.backend import Backend, discard
+from improv.live.ports.sysex import SYSEX_END, SysexEnder
 
 OnMessage = Callable[[float, bytes], None]
 
 VIRTUAL = "virtual"
 _ASK_SECONDS = 0.001
-_RINGBUFFER = 8000  # bytes: half of the ring in which rtmidi's JACK output waits, for ever, when nobody empties it
+_RING_BYTES = 8000  # half of the ring in which rtmidi's JACK output waits, for ever, when nobody empties it
 _LENGTH_FIELD = 4  # bytes it adds to every message there
 
 
 class Port:
-    """What inputs and outputs share. `Patchbay` makes them, and connects and disconnects them as ports come and go.
+    """An input or output. `Patchbay` makes them, and connects and disconnects them as ports come and go.
 
     Attributes:
         wanted: `virtual`, or the name or part of a name the port was opened by.
@@ -106,11 +107,28 @@ class InputPort(Port):
     def __init__(self, wanted: str, on_message: OnMessage, on_close: Callable[[Port], None]) -> None:
         super().__init__(wanted, on_close)
         self._on_message = on_message
+        self._ender: SysexEnder | None = None
 
     def connect(self, backend: Backend, index: int | None) -> None:
         """Open the port and listen to it; see Port."""
-        super().connect(backend, index)
+        ender = SysexEnder(backend) if backend.name == "JACK" else None
+        try:
+            super().connect(backend, index)
+        except OSError:
+            if ender is not None:
+                ender.close(discard)
+            raise
+        if ender is not None:
+            ender.aim()
+        self._ender = ender
         threading.Thread(target=self._listen, args=(self._midi,), name="midi-input", daemon=True).start()
+
+    def disconnect(self, let_go: Callable[[Any], None] = discard) -> None:
+        """Let go of the backend; see Port."""
+        super().disconnect(let_go)
+        ender, self._ender = self._ender, None
+        if ender is not None:
+            ender.close(let_go)
 
     def _listen(self, midi: Any) -> None:
         # We ask rather than let rtmidi call: its callback makes the system's realtime thread wait for the interpreter,
@@ -125,14 +143,18 @@ class InputPort(Port):
                 time.sleep(_ASK_SECONDS)
                 continue
             seconds = time.perf_counter()
-            for message in parser.feed(bytes(event[0])):
-                self._on_message(seconds, message)
+            data = bytes(event[0])
+            if data != SYSEX_END:  # the ender's: a stream it falls into goes on as if it had not
+                for message in parser.feed(data):
+                    self._on_message(seconds, message)
 
     def _own_names(self, backend: Backend) -> tuple[str, str]:
         return ("improv in", "in") if backend.name == "JACK" else ("improv", "improv in")
 
     def _new(self, backend: Backend, client: str) -> Any:
-        return backend.new_input(client)
+        midi = backend.new_input(client)
+        midi.ignore_types(sysex=backend.name != "JACK")  # what an unended sysex swallowed comes as part of it
+        return midi
 
 
 class OutputPort(Port):
@@ -156,7 +178,7 @@ class OutputPort(Port):
             except (OSError, ValueError):
                 self.lost = True
             self._unchecked += len(message) + _LENGTH_FIELD
-            if self._unchecked > _RINGBUFFER:
+            if self._unchecked > _RING_BYTES:
                 self._unchecked = 0
                 assert self._backend is not None
                 self.lost = self.lost or self._backend.session() != self._session

@@ -38,11 +38,6 @@ class Synth:
         elif kind == CONTROL:
             self._control(channel, number, value)
 
-    def release_all(self) -> None:
-        """Let every note fade, pedal or not."""
-        for channel in range(CHANNELS):
-            self._control(channel, NOTES_OFF, 0)
-
     def render(self, n_frames: int) -> Audio:
         """The next `n_frames` frames, float32 [n_frames, 2] within -1..1; exactly zero while silent."""
         sound = np.zeros((n_frames, 2), np.float32)

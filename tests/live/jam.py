@@ -1,0 +1,172 @@
+"""improv as its users run it, `improv play --headless` in a process of its own, and a listener at its output."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import TracebackType
+
+from jack_machine import PATIENCE, JackServer, eventually
+
+OUTPUT, INPUT = "improv:out", "improv in:in"  # as JACK names improv's ports
+SLOW = 60.0  # seconds: a start loads torch
+
+
+class Listener:
+    """Another program that improv plays to.
+
+    Attributes:
+        heard: (seconds, message) of all that came; the seconds are exact, and counted from the first message.
+    """
+
+    def __init__(self, server: JackServer, name: str = "listener") -> None:
+        self._server, self.port = server, f"{name}:in"
+        self.heard: list[tuple[float, bytes]] = []
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("jam_peer.py")), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n"
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> "Listener":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def attach(self) -> None:
+        """Lays the cable as soon as improv's port is there."""
+        assert eventually(lambda: OUTPUT in self._server.ports(), SLOW)
+        self._server.connect(OUTPUT, self.port)
+
+    @property
+    def notes(self) -> list[tuple[float, int, int]]:
+        """(seconds, pitch, velocity) of every note message; velocity 0 ends a note."""
+        kept = [(at, m) for at, m in list(self.heard) if m[0] & 0xF0 in (0x80, 0x90)]
+        return [(at, m[1], m[2] if m[0] & 0xF0 == 0x90 else 0) for at, m in kept]
+
+    @property
+    def onsets(self) -> list[tuple[float, int]]:
+        """(seconds, pitch) of every note that began."""
+        return [(at, pitch) for at, pitch, velocity in self.notes if velocity]
+
+    @property
+    def sounding(self) -> set[int]:
+        """The pitches whose note-off has not come; only note-offs count, not the controllers that silence all."""
+        sounding: set[int] = set()
+        for _, pitch, velocity in self.notes:
+            (sounding.add if velocity else sounding.discard)(pitch)
+        return sounding
+
+    def hears_more(self, patience: float = PATIENCE) -> bool:
+        """Whether another note begins from now on."""
+        so_far = len(self.onsets)
+        return eventually(lambda: len(self.onsets) > so_far, patience)
+
+    def close(self) -> None:
+        """Unplugs it; `heard` is complete then."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:  # its server has died under it
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(PATIENCE)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            seconds, message = line.split()
+            self.heard.append((float(seconds), bytes.fromhex(message)))
+
+
+class Jam:
+    """A running `improv play --headless`. Leaving the `with` ends it, and no process of it may be left then.
+
+    Attributes:
+        said: its lines on standard error.
+    """
+
+    def __init__(self, *options: object) -> None:
+        self.said: list[str] = []
+        command = [sys.executable, "-m", "improv", "play", "--headless", *map(str, options)]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> "Jam":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        family = self.family
+        if self.process.poll() is None:
+            self.end()
+        if kind is None:
+            assert eventually(lambda: not any(map(alive, family))), f"still there: {family}"
+
+    def says(self, text: str, patience: float = SLOW) -> bool:
+        """Whether it says a line with `text`, or has already."""
+        return eventually(lambda: any(text in line for line in list(self.said)), patience)
+
+    @property
+    def family(self) -> list[int]:
+        """Its processes, itself first, then the engine, then what the engine has started."""
+        pids = [self.process.pid]
+        for pid in pids:
+            pids += children(pid)
+        return pids
+
+    @property
+    def engine(self) -> int:
+        """Process id of its engine."""
+        return self.family[1]
+
+    def end(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Sends it a signal; returns its exit status."""
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended by itself."""
+        try:
+            status = self.process.wait(SLOW)
+        except subprocess.TimeoutExpired:
+            for pid in reversed(self.family):
+                os.kill(pid, signal.SIGKILL)
+            raise
+        self._reader.join(PATIENCE)
+        return status
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said.append(line.rstrip("\n"))
+
+
+def children(pid: int) -> list[int]:
+    """The processes that `pid` has started."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs, rather than being gone or only waiting to be counted."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
