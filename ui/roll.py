@@ -156,10 +156,10 @@ class Roll(QWidget):
 
 
 def _ink(part: str, velocity: int) -> QColor:
-    """The part's colour, the fainter the softer the note; made once, not at every paint."""
-    ink = QColor(PARTS[part])
-    ink.setAlphaF(0.55 + 0.45 * velocity / 127)
-    return ink
+    """The part's colour, the fainter the softer the note; opaque, so that a unison stays clear."""
+    share = 0.55 + 0.45 * velocity / 127
+    pairs = zip(PARTS[part].getRgb()[:3], SURFACE.getRgb()[:3], strict=True)
+    return QColor(*(round(share * ink + (1 - share) * ground) for ink, ground in pairs))
 
 
 _SOUNDING = {part: colour.lighter(118) for part, colour in PARTS.items()}

@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from improv.live.improviser import Improviser
     from improv.model import checkpoint
     from improv.music.key import key_of, parse_key
+    from improv.music.meter import downbeat_of
     from improv.music.midifile import read_score, write_midi
     from improv.music.score import roll_to_notes, to_roll
 
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     controls = Controls(values["temperature"], int(values["k"]))
     frames = args.frames or math.ceil((args.bars or 16) * bar_beats / config.grid)
     improviser = Improviser(model, args.seed, key=key)
-    improviser.forget(0, bar_beats)
+    improviser.forget(-downbeat_of(prompt) if prompt is not None else 0, bar_beats)
     played = generate(improviser, frames, controls, prompt)
     parts: dict[str, PianoRoll] = {"partner": played}
     if prompt is not None:

@@ -19,7 +19,14 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 def add_seed(parser: argparse.ArgumentParser, default: int | None = 0) -> None:
     """--seed"""
-    parser.add_argument("--seed", type=int, default=default, help="makes the random choices repeatable")
+    parser.add_argument("--seed", type=_seed, default=default, help="makes the random choices repeatable")
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if not 0 <= value < 2**63:
+        raise argparse.ArgumentTypeError(f"must lie in 0..2^63-1, got {text}")
+    return value
 
 
 def positive(text: str) -> float:
@@ -59,13 +66,13 @@ def add_knobs(parser: argparse.ArgumentParser, *knobs: Knob) -> None:
 
 
 def _value_of(knob: Knob) -> Callable[[str], float]:
-    def value(text: str) -> float:
+    def number(text: str) -> float:
         try:
             return knob.check(float(text))
         except ImprovError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
 
-    return value
+    return number
 
 
 def knob_values(args: argparse.Namespace) -> dict[str, float]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from improv.command_line.options import add_grid, add_json, add_seed, read_with_progress
+from improv.command_line.options import add_grid, add_json, add_seed, at_least_one, read_with_progress
 from improv.errors import ImprovError
 from improv.train.corpus import Corpus, Reading, hold_out
 from improv.train.presets import PRESETS, Recipe
@@ -25,13 +25,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="MIDI files, folders of them, or .npz rolls")
     parser.add_argument("--out", type=Path, required=True, metavar="M.pt", help="where the best model is written")
     parser.add_argument("--valid", nargs="+", type=Path, default=[], metavar="DATA", help="music to validate on")
-    parser.add_argument("--valid-share", type=float, default=0.1, help="else this share of the pieces (default 0.1)")
+    parser.add_argument("--valid-share", type=_share, default=0.1, help="else this share of the pieces (default 0.1)")
     parser.add_argument("--preset", choices=PRESETS, default="partner", help="a whole recipe (default partner)")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint beside --out")
     parser.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: a GPU where there is one"
     )
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default 1, the fastest for small models)")
+    parser.add_argument(
+        "--threads", type=at_least_one, default=1, help="CPU threads (default 1, the fastest for small models)"
+    )
     parser.add_argument(
         "--onsets", action=argparse.BooleanOptionalAction, help="a second unit per pitch tells struck from held notes"
     )
@@ -54,8 +56,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             recipe.add_argument(f"--{item.name.replace('_', '-')}", type=type(item.default), choices=choices)
 
 
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"must lie in 0..1, got {text}")
+    return value
+
+
 def run(args: argparse.Namespace) -> int:
     """Trains, and says what came of it."""
+    if args.out.is_dir():
+        raise ImprovError(f"{args.out} is a folder: name a file in it, as {args.out / 'm.pt'}")
     preset = PRESETS[args.preset]
     recipe = replace(preset.recipe, **_given(args, [item.name for item in fields(Recipe)]))
     recipe.check()

@@ -37,7 +37,7 @@ class KeyListener:
         """Takes in one frame [2, n_pitches]; `key` changes where another fits clearly better."""
         self._weights *= self._fade
         np.add.at(self._weights, (np.flatnonzero(frame[SOUNDING]) + self._low) % 12, 1.0)
-        if np.count_nonzero(self._weights > 0.1 * self._weights.max(initial=0)) < 3:
+        if not self._weights.any():
             return
         key, confidence = estimate(self._weights)
         if self.key is None or confidence > KEY_MARGIN:
@@ -63,6 +63,8 @@ class Improviser:
         self._memory: deque[Frame] = deque(maxlen=MEMORY)
         self._previous = silence(self.config.n_pitches)
         self._shift = self._wanted_shift()
+        # The chain starts from silence: from the frame before, it would do little but repeat that.
+        self._start = np.zeros((1, self.config.n_visible), np.uint8)
         self._state = model.initial_state()
         self.number = 0
         self.bar_beats = 4.0
@@ -100,11 +102,12 @@ class Improviser:
         previous = transpose(self._previous, self._shift)
         known = transpose(player, self._shift)
         sample = self.chain.sample(
-            b_v.numpy(), b_h.numpy(), self._start(previous), controls.k, controls.temperature,
+            b_v.numpy(), b_h.numpy(), self._start, controls.k, controls.temperature,
             self._held(known)[np.newaxis] if turn.clamped else None,
         )  # fmt: skip
-        frame = transpose(model.decode(sample.v[0], previous), -self._shift)
-        return np.asarray(frame & (1 - player[SOUNDING]))
+        # At the edge of the range pitches are folded, so the player's must be left out in both keys.
+        own = model.decode(sample.v[0], previous) & (1 - known[SOUNDING])
+        return np.asarray(transpose(own, -self._shift) & (1 - player[SOUNDING]))
 
     def follow(self, key: Key | None) -> None:
         """Plays in `key` from now on, or follows what is heard where None."""
@@ -132,13 +135,9 @@ class Improviser:
         """Does all the slow things of the first frame (compiling, loading kernels) now."""
         nobody = silence(self.config.n_pitches)
         clamped = Turn(partner_plays=True, clamped=True, whose="both")
-        self.answer(nobody, clamped, Controls(k=1))
-        self.hear(nobody)
-        self.forget()
-
-    def _start(self, previous: Frame) -> NDArray[np.uint8]:
-        """Where the chain starts, [1, V]: what sounds goes on, nothing is struck."""
-        return self.model.encode(np.stack([previous[SOUNDING], np.zeros_like(previous[STRUCK])]))[np.newaxis]
+        other = Improviser(self.model, 0, self.chain.name)  # so that our own choices stay those of our seed
+        other.answer(nobody, clamped, Controls(k=1))
+        other.hear(nobody)
 
     def _held(self, player: Frame) -> NDArray[np.int8]:
         """The clamp [V]: the player's pitches sound, struck or held just as they are; all else is free."""

@@ -5,6 +5,7 @@ corrupt, foreign or malicious file gives one clear line.
 """
 
 import os
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, fields
@@ -69,7 +70,8 @@ def _read(path: Path) -> Mapping[str, Any]:
         size = path.stat().st_size
         if size > MAX_BYTES:
             raise ImprovError(f"{path} is no model of improv: larger than {MAX_BYTES >> 20} MiB")
-        return torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
+        with warnings.catch_warnings(action="ignore"):  # torch comments on foreign files; one line from us is enough
+            return torch.load(path, map_location="cpu", weights_only=True)  # type: ignore[no-any-return]
     except ImprovError:
         raise
     except OSError as error:

@@ -3,6 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from improv.music.pianoroll import PianoRoll
+
 LONGEST = 4.0  # beats told apart in a bar; longer bars begin anew after so many
 METERS = (2.0, 3.0, 4.0)  # beats in a bar that have a unit of their own; all others share one
 
@@ -13,7 +15,7 @@ def n_positions(grid: float) -> int:
 
 
 def positions(first: int, count: int, grid: float, bar_beats: float) -> NDArray[np.float32]:
-    """The places in the bar of the frames `first` .. `first + count - 1`, frame 0 being on a bar line.
+    """The places in the bar of the frames `first` .. `first + count - 1`, of which number 0 is on a bar line.
 
     Returns:
         float32 [count, n_positions]: one unit on for the place in the bar, one for the beats in a bar.
@@ -24,3 +26,19 @@ def positions(first: int, count: int, grid: float, bar_beats: float) -> NDArray[
     units[np.arange(count), np.minimum((beats / grid).astype(int), slots - 1)] = 1
     units[:, slots + (METERS.index(bar_beats) if bar_beats in METERS else len(METERS))] = 1
     return units
+
+
+BASS = 60  # chords and bass lines are struck below middle C
+AGREEMENT = 0.6  # share of the bass onsets that must fall on one place in the bar
+
+
+def downbeat_of(roll: PianoRoll) -> int:
+    """The first frame on a bar line, by where the bass is struck; 0 where the bass says nothing clear.
+
+    Files often begin with a pickup and do not say so: their bar lines are then beside the music's.
+    """
+    bar = round(roll.bar_beats / roll.grid)
+    onsets = roll.struck[:, : max(0, BASS - roll.low)].sum(axis=1)
+    places = np.bincount(np.arange(len(roll)) % max(1, bar), weights=onsets, minlength=1)
+    clear = places.max() >= AGREEMENT * max(1, places.sum())
+    return int(places.argmax()) if clear else 0

@@ -37,13 +37,15 @@ class PianoRoll:
         frames: uint8 [T, 2, n_pitches]; a struck pitch also sounds.
         grid: beats (quarter notes) per frame.
         low: the MIDI pitch of column 0.
-        bar_beats: beats in a bar; frame 0 is on a bar line.
+        bar_beats: beats in a bar.
+        downbeat: the first frame on a bar line; what comes before it is a pickup.
     """
 
     frames: NDArray[np.uint8]
     grid: float
     low: int = LOW
     bar_beats: float = 4.0
+    downbeat: int = 0
 
     def __post_init__(self) -> None:
         if self.frames.ndim != 3 or self.frames.shape[1] != 2 or self.frames.dtype != np.uint8:

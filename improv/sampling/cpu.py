@@ -22,7 +22,6 @@ class CpuChain:
         self._w = np.ascontiguousarray(weights, np.float32)
         self._w_t = np.ascontiguousarray(self._w.T)
         self._rng = np.array(_splitmix(seed), np.uint64)
-        self._none_held = np.full((1, len(self._w)), FREE, np.int8)
 
     def sample(
         self, b_v: Floats, b_h: Floats, start: Bits, k: int, temperature: float, held: NDArray[np.int8] | None = None
@@ -30,7 +29,7 @@ class CpuChain:
         """See Chain."""
         v = start.astype(np.uint8)
         means = np.empty(v.shape, np.float32)
-        held = np.broadcast_to(self._none_held, v.shape) if held is None else held
+        held = np.full(v.shape, FREE, np.int8) if held is None else held  # a read-only one would be compiled anew
         for n in range(len(v)):
             _chain(self._w, self._w_t, b_v[n], b_h[n], v[n], means[n], held[n], k, 1 / temperature, self._rng)
         return Sample(v, means)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from improv.errors import ImprovError
 from improv.music.key import key_of
+from improv.music.meter import downbeat_of
 from improv.music.midifile import read_score
 from improv.music.pianoroll import PianoRoll, load_npz
 from improv.music.score import to_roll, to_roll_seconds
@@ -116,7 +117,7 @@ def _read_file(path: Path, reading: Reading, loose_split: str) -> dict[str, list
         raise ImprovError(f"{path}: {len(roll)} frames long, which no piece is")
     if reading.normalise:
         roll = roll.transposed(key_of(roll).shift)
-    return {loose_split: [roll]}
+    return {loose_split: [replace(roll, downbeat=downbeat_of(roll))]}
 
 
 def hold_out(corpus: Corpus, share: float, seed: int) -> None:

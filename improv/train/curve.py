@@ -1,18 +1,24 @@
 """The training curve as a picture."""
 
+import io
 import math
 from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from improv.music.midifile import replace_file
 from improv.train.trainer import Epoch
 
 MONITOR, VALID = "#0072b2", "#d55e00"  # told apart by any eye (Okabe & Ito)
 
 
 def draw_curve(history: list[Epoch], path: Path) -> None:
-    """Draws the monitor and the validation log-likelihood of every epoch into the PNG `path`."""
+    """Draws the monitor and the validation log-likelihood of every epoch into the PNG `path`.
+
+    Raises:
+        ImprovError: it cannot be written.
+    """
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     numbers = [epoch.number for epoch in history]
@@ -26,4 +32,6 @@ def draw_curve(history: list[Epoch], path: Path) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.legend(loc="lower right", frameon=False)
-    figure.savefig(path, dpi=120)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120)
+    replace_file(path, buffer.getvalue())

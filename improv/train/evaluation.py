@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from improv.errors import ImprovError
 from improv.knobs import Controls
 from improv.live.generate import generate
 from improv.live.improviser import Improviser
@@ -43,9 +44,14 @@ def evaluate(
 
     `log_likelihood` is the mean over all frames in nats, `log_likelihood_error` the standard error that AIS adds to it;
     accuracies are in 0..1 (Bay et al. 2009).
+
+    Raises:
+        ImprovError: a piece covers other pitches than the model.
     """
-    n = model.config.n_pitches
-    encoded = [model.inputs(roll.frames, 0, roll.bar_beats) for roll in pieces]
+    config, n = model.config, model.config.n_pitches
+    if any((roll.low, roll.n_pitches) != (config.low, n) for roll in pieces):
+        raise ImprovError(f"the data has other pitches than the model, which covers {n} from {config.low}")
+    encoded = [model.inputs(roll.frames, -roll.downbeat, roll.bar_beats) for roll in pieces]
     with torch.no_grad():
         v, u = conditioning(model, encoded)
         b_v, b_h = model.biases(u)

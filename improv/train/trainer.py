@@ -93,32 +93,38 @@ class Trainer:
         """Goes on from the last checkpoint, if it is there and fits; returns the number of epochs already done.
 
         Raises:
-            ImprovError: the checkpoint belongs to another configuration, recipe or seed.
+            ImprovError: the checkpoint belongs to another configuration, recipe, seed or corpus, or is damaged.
         """
         path = last_path(self.out)
         if not path.exists():
             return 0
         model, state = checkpoint.load(path)
-        recipe = {
-            **asdict(self.recipe),
-            "epochs": state.get("recipe", {}).get("epochs"),
-        }  # more epochs may be asked for
-        if model.config != self.config or state.get("recipe") != recipe or state.get("seed") != self.seed:
-            raise ImprovError(f"{path} was trained with other settings: give the same ones, or another --out")
-        if state.get("train_frames") != self.frames:
-            raise ImprovError(f"{path} was trained on other data: give the same files, or another --out")
+        try:
+            recipe = {**state["recipe"], "epochs": self.recipe.epochs}  # more epochs may be asked for
+            if model.config != self.config or recipe != asdict(self.recipe) or state["seed"] != self.seed:
+                raise ImprovError(f"{path} was trained with other settings: give the same ones, or another --out")
+            if state["train_frames"] != self.frames:
+                raise ImprovError(f"{path} was trained on other data: give the same files, or another --out")
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.history = [Epoch(**epoch) for epoch in state["history"]]
+            self.best, self.best_epoch = state["best"], state["best_epoch"]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ImprovError(f"{path} does not hold what is needed to go on: train anew without --resume") from error
         self.model.load_state_dict(model.state_dict())
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.history = [Epoch(**epoch) for epoch in state["history"]]
-        self.best, self.best_epoch = state["best"], state["best_epoch"]
         return len(self.history)
 
     def run(self, on_frames: Callable[[int], None], on_epoch: Callable[[Epoch], None]) -> None:
-        """Trains until the recipe's epochs are done. `on_frames` hears of progress, `on_epoch` of every result."""
+        """Trains until the recipe's epochs are done. `on_frames` hears of progress, `on_epoch` of every result.
+
+        Raises:
+            ImprovError: the weights grew beyond all numbers, or a checkpoint cannot be written.
+        """
         for number in range(len(self.history) + 1, self.recipe.epochs + 1):
             started = time.perf_counter()
             torch.manual_seed(hash((self.seed, number)))
             monitor = self._train_epoch(number, on_frames)
+            if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
+                raise ImprovError(f"training diverged in epoch {number}: give a smaller --learning-rate, or --clip 1")
             valid = self.validate()
             epoch = Epoch(number, monitor, valid, time.perf_counter() - started)
             self.history.append(epoch)
@@ -214,7 +220,7 @@ class Trainer:
         if (roll.low, roll.n_pitches) != (self.config.low, self.config.n_pitches):
             raise ImprovError(f"a piece covers {roll.n_pitches} pitches from {roll.low}, "
                               f"the model {self.config.n_pitches} from {self.config.low}")  # fmt: skip
-        return self.model.inputs(roll.frames, 0, roll.bar_beats)
+        return self.model.inputs(roll.frames, -roll.downbeat, roll.bar_beats)
 
     def _set_base_rates(self) -> None:
         """b_v at the log-odds of every unit's frequency, so that training need not first learn what never sounds."""

@@ -3,7 +3,7 @@
 import subprocess
 import time
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +71,7 @@ N_REPEATED, N_SHORT = 15, 12
 
 
 @pytest.fixture(scope="module")
-def played(_jack_server: JackServer, shadow: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+def played(_jack_server: JackServer, shadow: Path, tmp_path_factory: pytest.TempPathFactory) -> Played:
     """One performance in duet: a held note, a note repeated without a gap, and very short ones."""
     take = tmp_path_factory.mktemp("take") / "take.mid"
     with pytest.MonkeyPatch.context() as patch:
@@ -95,7 +95,7 @@ def played(_jack_server: JackServer, shadow: Path, tmp_path_factory: pytest.Temp
         listener.close()
     notes = read_score(take).notes
     tracks = [[note for note in notes if note.track == track] for track in (1, 2)]
-    yield Played(status, before, listener, held, repeated, short, *tracks)
+    return Played(status, before, listener, held, repeated, short, *tracks)
 
 
 def _doubled(listener: Listener, play: Callable[[], object]) -> int:

@@ -42,10 +42,15 @@ class Stage:
         return self.engines[-1]
 
 
-@pytest.fixture
-def open_stage(qtbot, qapp: QApplication) -> Callable[..., Stage]:
-    """Opens a panel with the given settings."""
+@pytest.fixture(scope="session")
+def dressed(qapp: QApplication) -> None:
+    """The panel's look, put on once: doing so again restyles every widget there has been."""
     style.dress(qapp)
+
+
+@pytest.fixture
+def open_stage(qtbot, dressed: None) -> Callable[..., Stage]:  # noqa: ARG001 - before the first widget
+    """Opens a panel with the given settings."""
 
     def open_it(**settings: object) -> Stage:
         stage = Stage(Settings(**{"model": "/models/partner.pt", **settings}))

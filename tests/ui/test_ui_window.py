@@ -1,21 +1,21 @@
-"""The panel as a program of its own: on a real X server, ended by signals, killed; with a real engine where that counts."""
+"""The panel as a program of its own: on a real X server, ended by signals, killed; mostly with a real engine."""
 
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from jack_machine import eventually, missing
 from PyQt6.QtGui import QImage
 
 from improv.music.take import journal_of
-from improv.resources import bundled_model
 from ui.style import PARTS
 
+SOME_LINES = 10
 PATIENCE = 120.0  # seconds until a freshly started engine plays, on a machine busy with other work
 
 WITH_AN_ENGINE_IN_MEMORY = """
@@ -48,7 +48,7 @@ from improv.live.process import Settings
 from ui.panel import open_panel
 
 model, take = sys.argv[1:]
-sys.exit(open_panel(Settings(model, outputs=[], mode="solo", take=take, autoplay=True)))
+sys.exit(open_panel(Settings(model, mode="solo", take=take, autoplay=True)))
 """
 
 
@@ -56,7 +56,7 @@ sys.exit(open_panel(Settings(model, outputs=[], mode="solo", take=take, autoplay
 def x_server() -> Iterator[dict[str, str]]:
     """The environment of a program on an X server of its own."""
     if shutil.which("Xvfb") is None:
-        pytest.skip("Xvfb is not installed")
+        missing("Xvfb is not installed")
     reading, writing = os.pipe()
     command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x800x24", "-nolisten", "tcp"]
     server = subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL)
@@ -82,22 +82,22 @@ def test_a_real_window_shows_both_parts(x_server, tmp_path):
 
 
 @pytest.fixture
-def playing(tmp_path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+def playing(tiny_model, tmp_path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
     """A panel whose real engine is playing, and the take it plays into."""
     take = tmp_path / "take.mid"
     panel = subprocess.Popen(
-        [sys.executable, "-c", WITH_A_REAL_ENGINE, str(bundled_model()), str(take)],
+        [sys.executable, "-c", WITH_A_REAL_ENGINE, str(tiny_model), str(take)],
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.monotonic() + PATIENCE
-    while not journal_of(take).exists() and panel.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(2.0)  # of music
-    yield panel, take
-    panel.kill()
-    panel.communicate(timeout=60)
+    journal = journal_of(take)
+    try:
+        assert eventually(lambda: journal.exists() and len(journal.read_text().splitlines()) > SOME_LINES, PATIENCE)
+        yield panel, take
+    finally:
+        panel.kill()
+        panel.communicate(timeout=60)
 
 
 @pytest.mark.slow

@@ -1,0 +1,212 @@
+"""What goes wrong on a stage: the music survives what it can, no note is left sounding, and the take is kept."""
+
+import contextlib
+import os
+import random
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from jack_machine import JackServer, MidiPeer, eventually
+from jam import INPUT, OUTPUT, SLOW, Jam, Listener, alive
+
+from improv.music.midifile import read_score
+from improv.music.score import Note
+
+pytestmark = pytest.mark.jack
+
+Peers = Callable[[str, str], MidiPeer]
+TOUCHED = bytes([0x90, 100, 101])  # a note that nobody else plays
+
+
+@pytest.fixture
+def take(tmp_path: Path) -> Path:
+    """Where the take goes."""
+    return tmp_path / "take.mid"
+
+
+@pytest.fixture
+def jam(jack_server: JackServer, tiny_model: Path, take: Path) -> Iterator[Jam]:  # noqa: ARG001 - must run first
+    """A partner that plays alone, on and on."""
+    options = ("--model", tiny_model, "--output", "virtual", "--record", take, "--seed", 1)
+    with Jam(*options, "--mode", "solo", "--tempo", 240) as running:
+        yield running
+
+
+@pytest.fixture
+def listener(jack_server: JackServer, jam: Jam) -> Iterator[Listener]:
+    """One who hears it, and has heard it begin."""
+    with Listener(jack_server) as hearing:
+        hearing.attach()
+        assert jam.says("playing")
+        assert hearing.hears_more()
+        yield hearing
+
+
+@pytest.fixture
+def keyboard(jack_server: JackServer, listener: Listener, midi_peer: Peers) -> MidiPeer:  # noqa: ARG001 - comes later
+    """A keyboard plugged into it."""
+    peer = midi_peer("play", "keyboard")
+    jack_server.connect(peer.port, INPUT)
+    return peer
+
+
+def part(take: Path, track: int) -> list[Note]:
+    """The notes of the player (1) or the partner (2)."""
+    return [note for note in read_score(take).notes if note.track == track]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_in_good_order(jam: Jam, listener: Listener, take: Path, number: signal.Signals) -> None:
+    assert jam.end(number) == 0
+    assert listener.sounding == set()
+    assert len(part(take, 2)) == len(listener.onsets)
+    assert jam.said[-1] == f"take kept in {take}"
+
+
+def test_the_front_is_killed(jam: Jam, listener: Listener, take: Path) -> None:
+    engine = jam.engine
+    jam.process.kill()
+    assert eventually(lambda: not alive(engine))
+    assert listener.sounding == set()
+    assert len(part(take, 2)) == len(listener.onsets)
+
+
+def test_the_engine_is_killed(jam: Jam, listener: Listener, take: Path) -> None:
+    os.kill(jam.engine, signal.SIGKILL)
+    assert jam.wait() == 1
+    assert jam.said[-2:] == [f"take kept in {take}", "improv: the engine was killed"]
+    assert len(part(take, 2)) == len(listener.onsets)
+
+
+def test_the_front_stalls(jam: Jam, listener: Listener, keyboard: MidiPeer) -> None:
+    jam.process.send_signal(signal.SIGSTOP)
+    try:
+        keyboard.send(*[bytes([0x90, 100, velocity]) for velocity in (0, 1)] * 2000)  # more than a pipe can hold
+        time.sleep(1.0)
+        assert listener.hears_more()
+    finally:
+        jam.process.send_signal(signal.SIGCONT)
+    assert jam.end() == 0
+    assert listener.sounding == set()
+
+
+def test_the_engine_stalls(jam: Jam, listener: Listener) -> None:
+    engine = jam.engine
+    os.kill(engine, signal.SIGSTOP)
+    time.sleep(2.0)
+    before = len(listener.onsets)
+    os.kill(engine, signal.SIGCONT)
+    assert listener.hears_more()
+    time.sleep(0.05)
+    assert len(listener.onsets) - before < 20, "a burst"  # two seconds are 32 frames of two or three notes
+    assert jam.end() == 0
+    assert listener.sounding == set()
+
+
+def test_the_jack_server_is_killed(jack_server: JackServer, jam: Jam, listener: Listener, take: Path) -> None:
+    time.sleep(1.0)
+    heard = len(listener.onsets)
+    jack_server.kill()
+    assert jam.says("virtual is gone")
+    time.sleep(1.0)
+    jack_server.restart()
+    with Listener(jack_server, "another") as another:
+        another.attach()
+        assert INPUT in jack_server.ports()
+        assert another.hears_more()
+        assert jam.end() == 0
+        assert another.sounding <= {note.pitch for note in part(take, 2)}
+    assert len(part(take, 2)) >= heard + len(another.onsets)
+
+
+def test_the_keyboard_is_killed_with_a_key_down(
+    jack_server: JackServer, jam: Jam, listener: Listener, keyboard: MidiPeer, midi_peer: Peers, take: Path
+) -> None:
+    keyboard.send(TOUCHED)
+    time.sleep(0.5)
+    keyboard.kill()
+    time.sleep(1.5)
+    again = midi_peer("play", "keyboard")
+    jack_server.connect(again.port, INPUT)
+    again.send(bytes([0x90, 99, 80]), bytes([0x80, 99, 0]))
+    assert listener.hears_more()
+    assert jam.end() == 0
+    assert [note.pitch for note in part(take, 1)] == [100, 99]
+    held, later = part(take, 1)
+    assert held.end < later.onset
+
+
+def test_any_bytes_arrive(jam: Jam, listener: Listener, keyboard: MidiPeer, take: Path) -> None:
+    chance = random.Random(1)
+    noise = [bytes(chance.randrange(256) for _ in range(chance.randint(1, 3))) for _ in range(1000)]
+    noise += [b"\xf0" + bytes(chance.randrange(256) for _ in range(chance.randint(1, 400))) for _ in range(50)]
+    noise += [b"\xf8", b"\xfe", b"\xff", b"\xfa"] * 250
+    chance.shuffle(noise)
+    keyboard.send(*noise)
+    keyboard.send(*[bytes([0x90, chance.randrange(128), chance.randrange(128)]) for _ in range(3000)])
+    keyboard.send(*[bytes([0x80, pitch, 0]) for pitch in range(128)])
+    keyboard.send(TOUCHED, bytes([0x80, TOUCHED[1], 0]))
+    time.sleep(1.0)
+    assert listener.hears_more()
+    assert jam.end() == 0
+    assert listener.sounding == set()
+    last = part(take, 1)[-1]
+    assert (last.pitch, last.velocity) == (TOUCHED[1], TOUCHED[2])
+
+
+def test_the_disk_is_full(jam: Jam, listener: Listener, take: Path) -> None:
+    _, hard = resource.prlimit(jam.engine, resource.RLIMIT_FSIZE)
+    resource.prlimit(jam.engine, resource.RLIMIT_FSIZE, (4000, hard))
+    assert jam.says("cannot record")
+    assert listener.hears_more()
+    assert listener.hears_more()
+    assert jam.end() == 0
+    assert len([line for line in jam.said if "cannot record" in line]) == 1
+    assert 0 < len(part(take, 2)) < len(listener.onsets)
+    assert listener.sounding == set()
+
+
+def test_the_take_cannot_be_written(
+    jack_server: JackServer,  # noqa: ARG001 - must run first
+    tiny_model: Path,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").touch()
+    options = ("--model", tiny_model, "--output", "virtual", "--record", tmp_path / "file" / "take.mid")
+    with Jam(*options, "--seconds", 1) as jam:
+        assert jam.wait() == 0
+    assert len([line for line in jam.said if "cannot record" in line]) == 1
+    assert not any("Traceback" in line for line in jam.said)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [("--input", "nosuch"), ("--output", "nosuch"), ("--input", "nosuch.mid"), ("--model", "nosuch.pt")],
+    ids=" ".join,
+)
+def test_a_wrong_name_is_told_in_one_line(
+    jack_server: JackServer,  # noqa: ARG001 - must run first
+    tiny_model: Path,
+    take: Path,
+    wrong: tuple[str, str],
+) -> None:
+    with Jam("--model", tiny_model, "--output", "virtual", "--record", take, *wrong) as jam:
+        assert jam.wait() == 1
+    assert len(jam.said) == 1
+    assert "nosuch" in jam.said[0]
+
+
+def test_there_is_no_midi_at_all(
+    monkeypatch: pytest.MonkeyPatch, jack_server: JackServer, tiny_model: Path, take: Path
+) -> None:
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", f"{jack_server.name}-is-not-there")
+    demo = Path(__file__).parents[2] / "assets" / "demo.mid"
+    with Jam("--model", tiny_model, "--input", demo, "--record", take, "--seconds", 3) as jam:
+        assert jam.wait() == 0
+    assert part(take, 1)
+    assert part(take, 2)
+    assert any("no MIDI system is running" in line for line in jam.said)
