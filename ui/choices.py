@@ -38,7 +38,8 @@ class Choices(QWidget):
         super().__init__()
         self._model = settings.model
         self._ports = Ports("", [], [])
-        self._outputs = settings.outputs  # None: the engine chooses, and its first report says what
+        self._outputs = settings.outputs or []
+        self._engine_chooses = settings.outputs is None  # its outputs, until a hand chooses others
         self._modes = QButtonGroup(self)
         self.key, self.input, self.output = DropDown("key"), DropDown("input port"), MenuButton("output ports")
         self.model = QPushButton()
@@ -74,8 +75,8 @@ class Choices(QWidget):
         """Draw the model's name and whether the ports are connected."""
         if status.model:
             self._name_model(status.model)
-        if self._outputs is None and status.outputs:
-            self._outputs = list(status.outputs)
+        if self._engine_chooses and status.outputs and [*status.outputs] != self._outputs:
+            self._outputs = [*status.outputs]
             self._offer_outputs()
         _show_connections(self._input_label, "input", status.inputs)
         _show_connections(self._output_label, "output", status.outputs)
@@ -126,23 +127,23 @@ class Choices(QWidget):
         self.input.offer(_offered(_INPUTS, *self._ports.inputs, chosen), chosen)
 
     def _offer_outputs(self) -> None:
-        chosen = self._outputs or []
         self.output.list.clear()
-        for name, text in _offered(_OUTPUTS, *self._ports.outputs, *chosen).items():
+        for name, text in _offered(_OUTPUTS, *self._ports.outputs, *self._outputs).items():
             action = self.output.list.addAction(_plain(text))
             assert action is not None
             action.setCheckable(True)
-            action.setChecked(name in chosen)
+            action.setChecked(name in self._outputs)
             action.toggled.connect(lambda on, name=name: self._set_output(name, on))
         self._name_outputs()
 
     def _set_output(self, name: str, on: bool) -> None:
-        self._outputs = [other for other in self._outputs or [] if other != name] + [name] * on
+        self._outputs = [other for other in self._outputs if other != name] + [name] * on
+        self._engine_chooses = False
         self._name_outputs()
         self.command.emit(SetOutput(self._outputs))
 
     def _name_outputs(self) -> None:
-        names = ", ".join(self._outputs or ()) or "none"
+        names = ", ".join(self._outputs) or "none"
         _set_text(self.output, names)
         self.output.setToolTip(f"the partner plays to: {names}")
 

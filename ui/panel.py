@@ -16,22 +16,7 @@ from PyQt6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
 
 from improv.errors import ImprovError
 from improv.knobs import KNOBS
-from improv.live.messages import (
-    Command,
-    Play,
-    Ports,
-    Problem,
-    Report,
-    SetInput,
-    SetKey,
-    SetKnob,
-    SetMode,
-    SetModel,
-    SetOutput,
-    Sounded,
-    Status,
-    TakeKept,
-)
+from improv.live import messages as say
 from improv.live.modes import MODES
 from improv.live.process import EngineProcess, Settings
 from improv.resources import asset
@@ -58,10 +43,10 @@ class Engine(Protocol):
     def ended(self) -> bool:
         """Whether it is gone and its last report has come."""
 
-    def send(self, command: Command) -> None:
+    def send(self, command: say.Command) -> None:
         """Hand it a command."""
 
-    def new_reports(self) -> Iterator[Report]:
+    def new_reports(self) -> Iterator[say.Report]:
         """Its reports since the last call."""
 
     def close(self) -> int:
@@ -77,7 +62,7 @@ class Panel(QWidget):
         self._start_engine = start_engine
         self._engine = start_engine(settings)
         self._alive, self._played, self._fatal = True, False, ""
-        self._status = Status("loading")
+        self._status = say.Status("loading")
         self._clock = BeatClock()
         self._commanded = 0.0
         self.transport, self.choices, self.banner = Transport(), Choices(settings), Banner()
@@ -101,7 +86,7 @@ class Panel(QWidget):
         if self._alive:
             self._engine.close()
         for report in self._engine.new_reports():
-            if isinstance(report, TakeKept) and not report.empty:
+            if isinstance(report, say.TakeKept) and not report.empty:
                 print(f"take kept in {report.path}", file=sys.stderr)
         super().closeEvent(event)
 
@@ -142,24 +127,25 @@ class Panel(QWidget):
         self._frame_timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._frame_timer.timeout.connect(self._draw_beat)
 
-    def _send(self, command: Command) -> None:
+    def _send(self, command: say.Command) -> None:
         """Hand a command to the engine, and remember what is chosen for an engine that has to be started again."""
-        self._commanded = time.monotonic()
+        if not isinstance(command, say.PlayNote):
+            self._commanded = time.monotonic()
         match command:
-            case Play():
+            case say.Play():
                 self.roll.clear()
-            case SetKnob(name, value):
+            case say.SetKnob(name, value):
                 self.settings = replace(self.settings, knobs={**self.settings.knobs, name: value})
-            case SetMode(name):
+            case say.SetMode(name):
                 self.settings = replace(self.settings, mode=name)
                 self._invite()
-            case SetKey(name):
+            case say.SetKey(name):
                 self.settings = replace(self.settings, key=name)
-            case SetModel(path):
+            case say.SetModel(path):
                 self.settings = replace(self.settings, model=path)
-            case SetInput(port):
+            case say.SetInput(port):
                 self.settings = replace(self.settings, input=port)
-            case SetOutput(ports):
+            case say.SetOutput(ports):
                 self.settings = replace(self.settings, outputs=ports)
         self._engine.send(command)
 
@@ -171,23 +157,23 @@ class Panel(QWidget):
         if ended:
             self._bury()
 
-    def _take_in(self, report: Report) -> None:
+    def _take_in(self, report: say.Report) -> None:
         match report:
-            case Status():
+            case say.Status():
                 self._show_status(report)
-            case Sounded():
+            case say.Sounded():
                 self.piano.hear(report)
                 if self._status.state == "playing":
                     self.roll.hear(report)
-            case Ports():
+            case say.Ports():
                 self.choices.show_ports(report)
-            case Problem(text, fatal):
+            case say.Problem(text, fatal):
                 self._fatal = text if fatal else self._fatal
                 self.banner.say(text)
-            case TakeKept(path, empty=False):
+            case say.TakeKept(path, empty=False):
                 self.status_line.show_take(path)
 
-    def _show_status(self, status: Status) -> None:
+    def _show_status(self, status: say.Status) -> None:
         before, self._status = self._status.state, status
         if status.state != before:
             self._change_state(before, status.state)
@@ -213,7 +199,7 @@ class Panel(QWidget):
             self._frame_timer.stop()
             self.roll.end_notes()  # and stay in view: what was played can be looked at
 
-    def _show_settings(self, status: Status) -> None:
+    def _show_settings(self, status: say.Status) -> None:
         """Follow what was changed elsewhere, from a MIDI controller or a clock."""
         self.choices.show_mode(status.mode)
         for name, value in status.knobs.items():
@@ -254,7 +240,7 @@ class Panel(QWidget):
             self.banner.say(f"The engine stopped unexpectedly ({_reason(status)}).", ended=True)
 
     def _silence(self) -> None:
-        self._show_status(Status("ended"))
+        self._show_status(say.Status("ended"))
         self.piano.release_all()
         self.piano.silence()
 
@@ -263,7 +249,7 @@ class Panel(QWidget):
         self._engine = self._start_engine(self.settings)
         self._alive, self._played, self._fatal = True, False, ""
         self.banner.clear()
-        self._show_status(Status("loading"))
+        self._show_status(say.Status("loading"))
 
 
 def _reason(status: int) -> str:

@@ -102,6 +102,7 @@ class Engine:
         self._output_files: list[str] = []
         self._next_status = 0.0
         self._lateness = 0.0
+        self._unopened_reasons: set[str] = set()
         self._play_when_ready = settings.autoplay
         self._running = True
 
@@ -120,7 +121,7 @@ class Engine:
     def _begin(self) -> None:
         self._set_key(self.settings.key)
         self._set_input(self.settings.input or VIRTUAL)
-        self._set_outputs(self.settings.outputs or [VIRTUAL, SYNTH])
+        self._set_outputs([VIRTUAL, SYNTH] if self.settings.outputs is None else self.settings.outputs)
         self.thinker.ask(Load(self.settings.model, self._seed))
 
     def _turn(self) -> None:
@@ -221,6 +222,7 @@ class Engine:
         if performance is not None:
             if velocity:
                 performance.player.note_on(pitch, beat)
+                performance.voices.give_up(pitch)
                 performance.voices.hear_velocity(velocity)
             else:
                 performance.player.note_off(pitch, beat)
@@ -248,6 +250,7 @@ class Engine:
         self._takes.begin(self._take_files(), self._bar_beats, self.knobs["tempo"])
         self._perform(self.model, Timeline(start, self.knobs["tempo"]), 0.0)
         self._pending = deque(self._tune.events if self._tune else ())
+        self._next_status = 0.0  # now: nobody should draw a note before it is known that it plays
 
     def _perform(self, model: Loaded, timeline: Timeline, beat: float) -> None:
         """A performance on the model's grid from `beat` on; keys that are down already are played in it."""
@@ -284,6 +287,7 @@ class Engine:
         self.performance.voices.release()
         self.performance = None
         self._pending.clear()
+        self._next_status = 0.0
         self._takes.keep()
         if self.settings.autoplay:
             self._running = False
@@ -319,6 +323,7 @@ class Engine:
         self.thinker.ask(Follow(None if name == "auto" else parse_key(name)))
 
     def _set_input(self, name: str) -> None:
+        self._unopened_reasons.clear()
         self._release_player(self.clock.now())
         tune = Tune.read(Path(name)) if is_midi_file(name) else None
         self._input.set("" if tune else name)
@@ -326,6 +331,7 @@ class Engine:
         self._pending.clear()
 
     def _set_outputs(self, names: list[str]) -> None:
+        self._unopened_reasons.clear()
         self._output_files = [name for name in names if is_midi_file(name)]
         self.outputs.set([name for name in names if not is_midi_file(name)])
 
@@ -348,7 +354,9 @@ class Engine:
         """Goes on without a port, unless a headless session was asked to use it: nobody would hear it."""
         if self.settings.autoplay and port.name in (self.settings.input, *(self.settings.outputs or ())):
             raise ImprovError(port.text)
-        self.report(say.Problem(port.text))
+        if port.text not in self._unopened_reasons:  # one MIDI system missing is one problem, not one for each end
+            self.report(say.Problem(port.text))
+        self._unopened_reasons.add(port.text)
         self.outputs.unopened(port)
         self._play_if_asked()
 

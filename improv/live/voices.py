@@ -35,6 +35,12 @@ class Voices:
             self._sink(pitch, velocity)
         self.sounding = wanted
 
+    def give_up(self, pitch: int) -> None:
+        """Ends `pitch` where it sounds: the player has struck it, and it is the player's now."""
+        if pitch in self.sounding:
+            self.sounding.remove(pitch)
+            self._sink(pitch, 0)
+
     def held(self) -> Frame:
         """What sounds, as a frame that holds it all and strikes nothing."""
         frame = silence(self._n_pitches)

@@ -31,7 +31,9 @@ class Tape:
     @property
     def notes(self) -> list[tuple[float, int, int]]:
         """(time, pitch, velocity) of every note message; velocity 0 ends a note."""
-        kept = [(at, m[1], m[2] if m[0] & 0xF0 == 0x90 else 0) for at, m in self.messages if m[0] & 0xF0 in (0x80, 0x90)]
+        kept = [
+            (at, m[1], m[2] if m[0] & 0xF0 == 0x90 else 0) for at, m in self.messages if m[0] & 0xF0 in (0x80, 0x90)
+        ]
         return [(round(at, 9), pitch, velocity) for at, pitch, velocity in kept]
 
 

@@ -1,6 +1,5 @@
 """What goes wrong on a stage: the music survives what it can, no note is left sounding, and the take is kept."""
 
-import contextlib
 import os
 import random
 import resource
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from jack_machine import JackServer, MidiPeer, eventually
-from jam import INPUT, OUTPUT, SLOW, Jam, Listener, alive
+from jam import INPUT, Jam, Listener, alive
 
 from improv.music.midifile import read_score
 from improv.music.score import Note

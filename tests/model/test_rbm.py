@@ -8,7 +8,7 @@ from improv.model import rbm
 
 @pytest.fixture
 def tiny() -> TinyRbm:
-    return TinyRbm.random(seed=3)
+    return TinyRbm.random(seed=3, scale=1.5)
 
 
 def test_free_energy_is_what_is_left_when_every_hidden_state_is_summed_over(tiny: TinyRbm) -> None:
@@ -41,10 +41,16 @@ def test_one_gibbs_step_draws_from_the_enumerated_conditionals(tiny: TinyRbm, te
     transition = joint[start].softmax(0) @ joint.T.softmax(1)  # sum over h of P(h | v) P(v' | h)
     n = 40_000
     v, _ = rbm.gibbs(
-        states(6)[start].expand(n, -1), tiny.weights, tiny.b_v, tiny.b_h, 1, torch.Generator().manual_seed(0), temperature
+        states(6)[start].expand(n, -1),
+        tiny.weights,
+        tiny.b_v,
+        tiny.b_h,
+        1,
+        torch.Generator().manual_seed(0),
+        temperature,
     )
     assert total_variation(frequencies(v), transition) < 0.03
-    assert total_variation(tiny.visible(temperature), transition) > 0.1  # the bound tells the two apart
+    assert total_variation(tiny.visible(temperature), transition) > 0.06  # the bound tells the two apart
 
 
 def test_the_logits_of_a_step_are_those_its_units_were_drawn_from(tiny: TinyRbm) -> None:

@@ -153,6 +153,14 @@ def test_ports_are_offered_as_they_come(stage):
     ]
 
 
+def test_shows_the_outputs_that_the_engine_finds_one_after_the_other(stage):
+    for outputs in ({}, {"virtual": True}, {"virtual": True, "synth": True}):
+        stage.engine.stand("stopped", outputs=outputs)
+        stage.poll()
+    assert stage.panel.choices.output.text() == "virtual, synth"
+    assert stage.engine.sent == []
+
+
 def test_a_chosen_port_that_is_unplugged_stays_chosen(stage):
     stage.engine.say(Ports("alsa", ["Keystation"], []))
     stage.poll()

@@ -1,0 +1,270 @@
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from small_music import GRID, rolls
+
+from improv.errors import ImprovError
+from improv.model import checkpoint, rbm
+from improv.model.rnn_rbm import CORES, Config, RnnRbm
+from improv.music.pianoroll import PianoRoll
+from improv.train.curve import draw_curve
+from improv.train.presets import PRESETS, Recipe
+from improv.train.trainer import Epoch, Trainer, last_path
+
+PIECES = rolls(5)
+CONFIG = Config(hidden=12, recurrent=8, core="gru", grid=GRID)
+RECIPE = Recipe(epochs=4, cd_steps=2, batch=4, length=32)
+
+
+class Interruption(Exception):
+    """Stands for whatever ends a process between two statements."""
+
+
+def trainer(out: Path, recipe: Recipe = RECIPE, config: Config = CONFIG, seed: int = 3) -> Trainer:
+    return Trainer(config, recipe, PIECES[:4], PIECES[4:], out, seed)
+
+
+def train(of: Trainer, on_frames: Callable[[int], None] = lambda _n: None) -> list[Epoch]:
+    """Trains until the end; the epochs as they were reported."""
+    reported: list[Epoch] = []
+    of.run(on_frames, reported.append)
+    return reported
+
+
+def results(history: list[Epoch]) -> list[tuple[int, float, float]]:
+    """What the epochs came to, but for the time they took."""
+    return [(epoch.number, epoch.monitor, epoch.valid) for epoch in history]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    """A run from the first epoch to the last."""
+    run = trainer(tmp_path_factory.mktemp("uninterrupted") / "m.pt")
+    train(run)
+    return run
+
+
+def assert_same_result(run: Trainer, reference: Trainer) -> None:
+    """Bit for bit the same weights in memory and in both files, and the same history."""
+    assert results(run.history) == results(reference.history)
+    assert (run.best, run.best_epoch) == (reference.best, reference.best_epoch)
+    for path, expected in ((run.out, reference.out), (last_path(run.out), last_path(reference.out))):
+        weights, of_reference = (checkpoint.load(file)[0].state_dict() for file in (path, expected))
+        for name, tensor in of_reference.items():
+            assert torch.equal(weights[name], tensor), name
+    for name, tensor in reference.model.state_dict().items():
+        assert torch.equal(run.model.state_dict()[name], tensor), name
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_training_makes_the_music_likelier(tmp_path: Path, core: str) -> None:
+    recipe = replace(RECIPE, epochs=12, learning_rate=0.02)
+    history = train(trainer(tmp_path / "m.pt", recipe, replace(CONFIG, core=core)))
+    assert history[-1].monitor > history[0].monitor + 1
+    assert history[-1].valid > history[0].valid + 1
+    assert all(math.isfinite(epoch.monitor) and epoch.monitor < 0 for epoch in history)
+
+
+def test_the_tutorial_recipe_learns_too(tmp_path: Path) -> None:
+    recipe = replace(PRESETS["tutorial"].recipe, epochs=8, learning_rate=0.05)
+    config = Config(hidden=12, recurrent=8, grid=GRID, onsets=False, bars=False)
+    history = train(trainer(tmp_path / "m.pt", recipe, config))
+    assert history[-1].monitor > history[0].monitor + 1
+
+
+def test_progress_is_told_frame_by_frame(tmp_path: Path) -> None:
+    told: list[int] = []
+    run = trainer(tmp_path / "m.pt", replace(RECIPE, epochs=2))
+    history = train(run, told.append)
+    assert sum(told) == 2 * run.frames == 2 * sum(len(piece) for piece in PIECES[:4])
+    assert [epoch.number for epoch in history] == [1, 2]
+
+
+def test_the_same_seed_trains_the_same_model_and_another_seed_another(tmp_path: Path, uninterrupted: Trainer) -> None:
+    same, other = trainer(tmp_path / "same.pt"), trainer(tmp_path / "other.pt", seed=4)
+    train(same)
+    train(other)
+    assert_same_result(same, uninterrupted)
+    assert not torch.equal(other.model.W, uninterrupted.model.W)
+
+
+@pytest.mark.parametrize("epochs_done", [1, 2, 3])
+def test_stopped_after_any_epoch_and_resumed_it_ends_where_it_would_have(
+    tmp_path: Path, uninterrupted: Trainer, epochs_done: int
+) -> None:
+    def stop(epoch: Epoch) -> None:
+        torch.rand(epoch.number)  # what else happens in the process makes no difference
+        if epoch.number == epochs_done:
+            raise Interruption
+
+    with pytest.raises(Interruption):
+        trainer(tmp_path / "m.pt").run(lambda _n: None, stop)
+    resumed = trainer(tmp_path / "m.pt")
+    assert resumed.resume() == epochs_done
+    assert [epoch.number for epoch in train(resumed)] == list(range(epochs_done + 1, 5))
+    assert_same_result(resumed, uninterrupted)
+
+
+@pytest.mark.parametrize("updates_done", [1, 8, 13, 19])
+def test_interrupted_in_the_middle_of_an_epoch_and_resumed_it_ends_where_it_would_have(
+    tmp_path: Path, uninterrupted: Trainer, updates_done: int
+) -> None:
+    left = updates_done
+
+    def interrupt(_frames: int) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(trainer(tmp_path / "m.pt"), interrupt)
+    resumed = trainer(tmp_path / "m.pt")
+    resumed.resume()
+    train(resumed)
+    assert_same_result(resumed, uninterrupted)
+
+
+def test_more_epochs_may_be_asked_for(tmp_path: Path) -> None:
+    train(trainer(tmp_path / "m.pt", replace(RECIPE, epochs=1)))
+    more = trainer(tmp_path / "m.pt", replace(RECIPE, epochs=2))
+    assert more.resume() == 1
+    assert len(train(more)) == 1
+    again = trainer(tmp_path / "m.pt", replace(RECIPE, epochs=2))
+    assert again.resume() == 2
+    assert train(again) == []
+
+
+def test_with_nothing_to_resume_it_begins(tmp_path: Path) -> None:
+    assert trainer(tmp_path / "m.pt").resume() == 0
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"recipe": replace(RECIPE, learning_rate=0.5)},
+        {"recipe": replace(RECIPE, cd_steps=3)},
+        {"config": replace(CONFIG, hidden=13)},
+        {"config": replace(CONFIG, core="lstm")},
+        {"seed": 4},
+    ],
+    ids=["learning rate", "cd steps", "hidden", "core", "seed"],
+)
+def test_it_does_not_resume_with_other_settings(uninterrupted: Trainer, other: dict[str, object]) -> None:
+    run = trainer(uninterrupted.out, **other)  # type: ignore[arg-type]
+    with pytest.raises(ImprovError, match="other settings"):
+        run.resume()
+
+
+def test_it_does_not_resume_with_other_data(uninterrupted: Trainer) -> None:
+    run = Trainer(CONFIG, RECIPE, PIECES[:3], PIECES[4:], uninterrupted.out, seed=3)
+    with pytest.raises(ImprovError, match="other data"):
+        run.resume()
+
+
+@pytest.mark.parametrize("training", [{}, {"recipe": 3}, {"history": [{"epoch": 1}]}, {"optimiser": None}], ids=str)
+def test_it_does_not_resume_from_what_lacks_the_rest(
+    tmp_path: Path, uninterrupted: Trainer, training: dict[str, object]
+) -> None:
+    model, state = checkpoint.load(last_path(uninterrupted.out))
+    checkpoint.save(tmp_path / "m.last.pt", model, **({**state, **training} if training else {}))
+    with pytest.raises(ImprovError, match="train anew"):
+        trainer(tmp_path / "m.pt").resume()
+
+
+def test_the_best_checkpoint_is_that_of_the_best_epoch(tmp_path: Path) -> None:
+    weights: list[torch.Tensor] = []
+    run = trainer(tmp_path / "m.pt", replace(RECIPE, epochs=8, learning_rate=0.3, clip=0.0, final=1.0))
+    run.run(lambda _n: None, lambda _epoch: weights.append(run.model.W.detach().clone()))
+    best = max(run.history, key=lambda epoch: epoch.valid)
+    assert best.number < 8, "a rate so large must make some epoch worse than the one before"
+    assert (run.best, run.best_epoch) == (best.valid, best.number)
+    model, training = checkpoint.load(run.out)
+    assert torch.equal(model.W, weights[best.number - 1])
+    assert training["best_epoch"] == best.number
+    assert torch.equal(checkpoint.load(last_path(run.out))[0].W, weights[-1])
+
+
+def test_without_validation_the_last_epoch_is_the_best(tmp_path: Path) -> None:
+    run = Trainer(CONFIG, replace(RECIPE, epochs=2), PIECES[:2], [], tmp_path / "m.pt")
+    assert all(math.isnan(epoch.valid) for epoch in train(run))
+    assert run.best_epoch == 2
+
+
+def test_a_model_that_diverges_never_replaces_the_best(tmp_path: Path) -> None:
+    run = trainer(tmp_path / "m.pt")
+
+    def poison(epoch: Epoch) -> None:
+        if epoch.number == 2:
+            run.model.W.data[0, 0] = math.nan
+
+    with pytest.raises(ImprovError, match="diverged in epoch 3"):
+        run.run(lambda _n: None, poison)
+    assert checkpoint.load(run.out)[1]["best_epoch"] <= 2
+    assert len(checkpoint.load(last_path(run.out))[1]["history"]) == 2
+
+
+def test_one_update_is_the_analytic_gradient_of_contrastive_divergence_at_the_sample(tmp_path: Path) -> None:
+    recipe = Recipe(
+        epochs=1, cd_steps=3, batch=1, length=10_000, optimiser="sgd", learning_rate=0.1, clip=0, input_dropout=0,
+        state_dropout=0, constant=1,
+    )  # fmt: skip
+    run = Trainer(CONFIG, recipe, PIECES[:1], [], tmp_path / "m.pt", seed=5)
+    before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+    train(run)
+    old = RnnRbm(CONFIG)
+    old.load_state_dict(before)
+    with torch.no_grad():
+        v = run.pieces[0][:, : CONFIG.n_visible]
+        u = old.states(run.pieces[0].unsqueeze(0))[0][0]
+        b_v, b_h = old.biases(u)
+        torch.manual_seed(hash((5, 1)))  # how the epoch draws its sample
+        sample, _ = rbm.gibbs(v, old.W, b_v, b_h, 3)
+        h, h_sample = torch.sigmoid(v @ old.W + b_h), torch.sigmoid(sample @ old.W + b_h)
+        steps = {
+            "W": v.T @ h - sample.T @ h_sample,
+            "b_v": (v - sample).sum(0),
+            "b_h": (h - h_sample).sum(0),
+            "W_uv": u.T @ (v - sample),
+            "W_uh": u.T @ (h - h_sample),
+        }
+    for name, step in steps.items():
+        expected = before[name] + 0.1 * step / len(v)
+        torch.testing.assert_close(getattr(run.model, name).data, expected, rtol=0, atol=1e-6, msg=name)
+
+
+def test_the_gradient_reaches_the_recurrent_net_through_the_biases(tmp_path: Path) -> None:
+    run = trainer(tmp_path / "m.pt", replace(RECIPE, epochs=1), replace(CONFIG, learn_u0=True))
+    before = {name: parameter.detach().clone() for name, parameter in run.model.named_parameters()}
+    train(run)
+    assert [name for name, old in before.items() if torch.equal(old, run.model.get_parameter(name))] == []
+
+
+def test_visible_biases_begin_at_the_base_rates(tmp_path: Path) -> None:
+    run = trainer(tmp_path / "m.pt")
+    rates = np.concatenate([piece.frames for piece in PIECES[:4]]).mean(0).ravel()
+    np.testing.assert_allclose(torch.sigmoid(run.model.b_v.detach()), rates, atol=2e-3)
+    assert not trainer(tmp_path / "m.pt", replace(RECIPE, base_rates=False)).model.b_v.any()
+
+
+def test_pieces_of_other_pitches_are_refused(tmp_path: Path) -> None:
+    narrow = PianoRoll(np.zeros((8, 2, 40), np.uint8), GRID, 40)
+    with pytest.raises(ImprovError, match="covers 40 pitches from 40"):
+        Trainer(CONFIG, RECIPE, [narrow], [], tmp_path / "m.pt")
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"cd_steps": 0}, {"learning_rate": math.nan}, {"state_dropout": 1.0}])
+def test_a_recipe_out_of_range_is_refused(tmp_path: Path, wrong: dict[str, float]) -> None:
+    with pytest.raises(ImprovError, match=f"{next(iter(wrong))} must lie in"):
+        trainer(tmp_path / "m.pt", replace(RECIPE, **wrong))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("valid", [-2.0, math.nan])
+def test_the_curve_is_drawn(tmp_path: Path, valid: float) -> None:
+    draw_curve([Epoch(number, -3.0 / number, valid, 1.0) for number in (1, 2, 3)], tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
