@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 import random
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -19,20 +19,19 @@ from improv.knobs import KNOBS, Controls
 from improv.live import messages as say
 from improv.live.clock import Clock, Timeline
 from improv.live.modes import MODES
-from improv.live.outputs import CONTROL, NOTE_OFF, NOTE_ON, SUSTAIN, SYNTH, Opened, Outputs, Unopened
+from improv.live.outputs import SYNTH, Opened, Outputs, Unopened
 from improv.live.performance import Hand, Performance
+from improv.live.player import Player
 from improv.live.process import Settings
 from improv.live.recorder import Takes
 from improv.live.thinker import Answer, Begin, Failed, Follow, Job, Load, Loaded
-from improv.live.tune import Tune, is_midi_file
+from improv.live.tune import is_midi_file
 from improv.music.key import parse_key
 from improv.resources import new_take
 
 STATUS_SECONDS = 0.05
 VIRTUAL = "virtual"
 START_SECONDS = 0.05  # from play to beat 0: the first frame, too, is computed before its tick
-BAR_BEATS = 4.0  # where no tune says otherwise
-ENDING_BARS = 1  # played on after a tune has ended
 
 
 @dataclass(frozen=True)
@@ -92,13 +91,11 @@ class Engine:
         self.mode = settings.mode
         self.model: Loaded | None = None
         self.performance: Performance | None = None
-        self._tune: Tune | None = None
-        self._pending: deque[tuple[float, int, int]] = deque()  # the tune's notes still to come: beat, pitch, velocity
+        self.player = Player(outputs, partial(self._sounded, "player"))
         self._takes = Takes(report, clock.inbox)
         self._performances = 0
         self._ends_at = math.inf
         self._seed = settings.seed if settings.seed is not None else random.SystemRandom().getrandbits(32)
-        self._down: set[int] = set()  # the player's keys
         self._output_files: list[str] = []
         self._next_status = 0.0
         self._lateness = 0.0
@@ -133,25 +130,28 @@ class Engine:
         if self.performance is not None and now >= self.performance.due():
             lateness = self.performance.advance(now)
             self._lateness = max(self._lateness, lateness or 0.0)
-        if self.performance is not None:
-            self._play_tune(self.performance, now)
+        self.player.play_tune(now)
+        if self.performance is not None and self._over(self.performance, now):
+            self._end_performance()
         if now >= self._next_status:
             self._report_status(now)
 
     def _due(self) -> float:
-        due = self._next_status
-        if self.performance is not None:
-            due = min(due, self.performance.due())
-            if self._pending:
-                due = min(due, self.performance.timeline.seconds_at(self._pending[0][0]))
-        return due
+        due = min(self._next_status, self.player.due())
+        return due if self.performance is None else min(due, self.performance.due())
+
+    def _over(self, performance: Performance, now: float) -> bool:
+        """Whether the time is up, or where none was set, the tune."""
+        if self.settings.seconds is not None:
+            return now >= self._ends_at
+        return performance.timeline.beat_at(now) >= self.player.ending_beat
 
     # --- what arrives -----------------------------------------------------------------------------------------------
 
     def _handle(self, item: object) -> None:
         match item:
             case Arrived(at, message):
-                self._hear(at, message)
+                self.player.hear(at, message)
             case Answer():
                 if self.performance is not None:
                     self.performance.answered(item)
@@ -165,7 +165,7 @@ class Engine:
             case Unopened():
                 self._unopened(item)
             case InputLost():
-                self._release_player(self.clock.now())
+                self.player.lost(self.clock.now())
             case say.Ports() | say.Problem():
                 self.report(item)
             case _:
@@ -198,39 +198,9 @@ class Engine:
                 case say.SetOutput(ports):
                     self._set_outputs(ports)
                 case say.PlayNote(pitch, velocity):
-                    self._player_note(self.clock.now(), pitch, velocity)
+                    self.player.note(self.clock.now(), pitch, velocity)
         except ImprovError as error:
             self.report(say.Problem(str(error)))
-
-    def _hear(self, at: float, message: bytes) -> None:
-        kind, data = message[0] & 0xF0, message[1:]
-        if kind in (NOTE_ON, NOTE_OFF):
-            self._player_note(at, data[0], data[1] if kind == NOTE_ON else 0)
-        elif kind == CONTROL and data[0] == SUSTAIN:
-            self.outputs.pedal(data[1])
-
-    def _player_note(self, at: float, pitch: int, velocity: int) -> None:
-        """The player strikes a key at the moment `at`, or lets it go."""
-        if not velocity and pitch not in self._down:
-            return
-        if velocity and pitch in self._down:
-            self.outputs.player(pitch, 0)
-        (self._down.add if velocity else self._down.discard)(pitch)
-        self.outputs.player(pitch, velocity)
-        performance = self.performance
-        beat = performance.timeline.beat_at(at) if performance is not None else 0.0
-        if performance is not None:
-            if velocity:
-                performance.player.note_on(pitch, beat)
-                performance.voices.give_up(pitch)
-                performance.voices.hear_velocity(velocity)
-            else:
-                performance.player.note_off(pitch, beat)
-        self._sounded("player", pitch, velocity, beat)
-
-    def _release_player(self, at: float) -> None:
-        for pitch in sorted(self._down):
-            self._player_note(at, pitch, 0)
 
     def _sounded(self, part: str, pitch: int, velocity: int, beat: float) -> None:
         self.report(say.Sounded(part, pitch, velocity, beat))
@@ -247,24 +217,19 @@ class Engine:
         start = self.clock.now() + START_SECONDS
         if self.settings.seconds is not None:
             self._ends_at = start + self.settings.seconds
-        self._takes.begin(self._take_files(), self._bar_beats, self.knobs["tempo"])
+        self._takes.begin(self._take_files(), self.player.bar_beats, self.knobs["tempo"])
         self._perform(self.model, Timeline(start, self.knobs["tempo"]), 0.0)
-        self._pending = deque(self._tune.events if self._tune else ())
         self._next_status = 0.0  # now: nobody should draw a note before it is known that it plays
 
     def _perform(self, model: Loaded, timeline: Timeline, beat: float) -> None:
-        """A performance on the model's grid from `beat` on; keys that are down already are played in it."""
+        """Begins a performance on the model's grid from `beat` on."""
         self._performances += 1
-        self.thinker.ask(Begin(round(beat / model.grid), self._bar_beats))
+        bar_beats = self.player.bar_beats
+        self.thinker.ask(Begin(round(beat / model.grid), bar_beats))
         self.performance = Performance(
-            self._performances, model, timeline, beat, self._bar_beats, self.thinker.ask, self._partner_note, self._hand
+            self._performances, model, timeline, beat, bar_beats, self.thinker.ask, self._partner_note, self._hand
         )
-        for pitch in sorted(self._down):
-            self.performance.player.note_on(pitch, beat)
-
-    @property
-    def _bar_beats(self) -> float:
-        return self._tune.bar_beats if self._tune else BAR_BEATS
+        self.player.join(self.performance, beat)
 
     def _take_files(self) -> dict[Path, tuple[str, ...]]:
         """The files to record, and which parts each keeps."""
@@ -282,11 +247,9 @@ class Engine:
     def _end_performance(self) -> None:
         if self.performance is None:
             return
-        if self._tune is not None:
-            self._release_player(self.clock.now())
+        self.player.leave(self.clock.now())
         self.performance.voices.release()
         self.performance = None
-        self._pending.clear()
         self._next_status = 0.0
         self._takes.keep()
         if self.settings.autoplay:
@@ -295,18 +258,8 @@ class Engine:
     def _panic(self) -> None:
         if self.performance is not None:
             self.performance.voices.release()
-        self._release_player(self.clock.now())
+        self.player.release(self.clock.now())
         self.outputs.silence()
-
-    def _play_tune(self, performance: Performance, now: float) -> None:
-        """Plays what is due of the tune that is the player; ends the performance when its time is over."""
-        beat = performance.timeline.beat_at(now)
-        while self._pending and self._pending[0][0] <= beat + 1e-9:
-            at, pitch, velocity = self._pending.popleft()
-            self._player_note(performance.timeline.seconds_at(at), pitch, velocity)
-        finished = self._tune is not None and beat >= self._tune.beats + ENDING_BARS * self._bar_beats
-        if now >= self._ends_at or (finished and self.settings.seconds is None):
-            self._end_performance()
 
     # --- settings ---------------------------------------------------------------------------------------------------
 
@@ -324,11 +277,8 @@ class Engine:
 
     def _set_input(self, name: str) -> None:
         self._unopened_reasons.clear()
-        self._release_player(self.clock.now())
-        tune = Tune.read(Path(name)) if is_midi_file(name) else None
-        self._input.set("" if tune else name)
-        self._tune = tune
-        self._pending.clear()
+        self.player.release(self.clock.now())
+        self._input.set("" if self.player.choose(name) else name)
 
     def _set_outputs(self, names: list[str]) -> None:
         self._unopened_reasons.clear()
@@ -375,7 +325,7 @@ class Engine:
         status = say.Status(
             "loading" if self.model is None else "stopped",
             mode=self.mode,
-            bar_beats=self._bar_beats,
+            bar_beats=self.player.bar_beats,
             model=self.model.path if self.model else "",
             sampler=self.model.sampler if self.model else "",
             knobs=dict(self.knobs),

@@ -83,6 +83,25 @@ class PlayerInput:
         return {port.wanted: port.connected} if port is not None else {}
 
 
+class Listing:
+    """Tells the loop what can be connected.
+
+    Nobody tells a virtual port when what was patched into it goes, so any input that goes is taken to be that one:
+    better a note of the player cut short than one held for ever.
+    """
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._inputs: set[str] = set()
+
+    def tell(self, ports: PortList) -> None:
+        """`ports` is what there is now."""
+        if not self._inputs <= set(ports.inputs):
+            self._inbox.put(InputLost())
+        self._inputs = set(ports.inputs)
+        self._inbox.put(Ports(ports.backend, ports.inputs, ports.outputs))
+
+
 def in_background(function: Callable[[], None]) -> None:
     """Runs `function` in a thread of its own."""
     threading.Thread(target=function, name="background", daemon=True).start()
@@ -102,8 +121,9 @@ def main() -> int:
     thinker = Thinker(clock.inbox)
     try:
         inbox = clock.inbox
-        with Patchbay(partial(_port_changed, inbox), lambda ports: inbox.put(_ports(ports))) as patchbay:
-            inbox.put(_ports(patchbay.list_ports()))
+        listing = Listing(inbox)
+        with Patchbay(partial(_port_changed, inbox), listing.tell) as patchbay:
+            listing.tell(patchbay.list_ports())
             outputs = Outputs(partial(_open_output, patchbay, inbox), inbox, in_background)
             engine = Engine(settings, clock, thinker, outputs, PlayerInput(patchbay, inbox), reporter.report)
             gc.freeze()
@@ -137,10 +157,6 @@ def _open_output(patchbay: Patchbay, inbox: Inbox, name: str) -> Output:
     from improv.live.synth import open_synth
 
     return open_synth(lambda text: inbox.put(Problem(text)))
-
-
-def _ports(ports: PortList) -> Ports:
-    return Ports(ports.backend, ports.inputs, ports.outputs)
 
 
 def _port_changed(inbox: Inbox, port: Port, connected: bool) -> None:

@@ -99,6 +99,15 @@ class Performance:
         self._tick()
         return lateness
 
+    def player_note(self, pitch: int, velocity: int, beat: float) -> None:
+        """The player strikes `pitch` at `beat`, or lets it go where `velocity` is 0."""
+        if not velocity:
+            self.player.note_off(pitch, beat)
+            return
+        self.player.note_on(pitch, beat)
+        self.voices.give_up(pitch)
+        self.voices.hear_velocity(velocity)
+
     def answered(self, answer: Answer) -> None:
         """The thinker is done; an answer to a frame that has passed is not played any more."""
         if answer.performance == self.number:

@@ -205,9 +205,7 @@ def test_the_synth_sounds_both_parts_and_a_port_the_partner_alone(tiny_model: Pa
     assert 100 not in {pitch for _, pitch, _ in studio.tapes["virtual"].notes}
 
 
-def test_a_model_with_another_grid_can_be_swapped_in_while_playing(
-    studio: Studio, tiny_model: Path, tmp_path: Path
-) -> None:
+def test_a_model_with_another_grid_can_be_swapped_in_while_playing(studio: Studio, tmp_path: Path) -> None:
     model = RnnRbm(Config(hidden=8, recurrent=8, grid=1.0))
     model.b_v.data.fill_(-3.0)
     other = tmp_path / "slow.pt"

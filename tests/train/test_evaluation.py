@@ -81,9 +81,7 @@ def test_likelihoods_are_those_of_enumeration() -> None:
     v = torch.from_numpy(sounding).float()
     u = model.states(v.unsqueeze(0))[0][0]
     index = (v.long() << torch.arange(8)).sum(1)
-    exact = [
-        TinyRbm(model.W, b_v, b_h).visible().log()[i] for i, b_v, b_h in zip(index, *model.biases(u), strict=True)
-    ]
+    exact = [TinyRbm(model.W, b_v, b_h).visible().log()[i] for i, b_v, b_h in zip(index, *model.biases(u), strict=True)]
     result = figures(piece, effort=Effort(64, 200, 10), model=model)
     error = result["log_likelihood_error"]
     assert result["log_likelihood"] == pytest.approx(float(torch.stack(exact).mean()), abs=3 * error + 0.005)

@@ -1,0 +1,234 @@
+import numpy as np
+import pytest
+import torch
+
+from improv.knobs import Controls
+from improv.live.generate import generate
+from improv.live.improviser import MEMORY, Improviser
+from improv.live.modes import Turn
+from improv.model.rnn_rbm import Config, RnnRbm
+from improv.music.key import Key, parse_key
+from improv.music.pianoroll import SOUNDING, STRUCK, Frame, PianoRoll, silence
+from improv.sampling.chain import SAMPLERS
+
+DUET = Turn(partner_plays=True, clamped=True, whose="both")
+SOLO = Turn(partner_plays=True, clamped=False, whose="partner")
+REST = Turn(partner_plays=False, clamped=True, whose="player")
+CONTROLS = Controls(temperature=1.0, k=5)
+COMPASS = range(20, 68)  # the columns the partner of these tests plays in, far from both ends
+
+
+@pytest.fixture(scope="module")
+def model() -> RnnRbm:
+    """An untrained partner with a mind: it plays some notes in every frame, and what it hears matters."""
+    torch.manual_seed(0)
+    made = RnnRbm(Config(hidden=16, recurrent=12, core="gru")).eval().requires_grad_(False)
+    for parameter in made.parameters():
+        parameter.normal_(std=0.3)
+    made.b_v.fill_(-30.0)
+    for row in (0, 88):
+        made.b_v[row + COMPASS.start : row + COMPASS.stop] = -2.0
+    return made
+
+
+def frame(sounding: list[int], struck: list[int] | None = None) -> Frame:
+    """What sounds, by column; all of it is struck unless it is said what is."""
+    made = silence()
+    made[SOUNDING, sounding] = 1
+    made[STRUCK, sounding if struck is None else struck] = 1
+    return made
+
+
+def melody(count: int, shift: int = 0, seed: int = 0) -> list[Frame]:
+    """What a player plays: up to three notes in a frame, in the middle of the keyboard."""
+    rng = np.random.default_rng(seed)
+    return [frame([int(p) + shift for p in rng.integers(34, 54, rng.integers(0, 4))]) for _ in range(count)]
+
+
+def jam(improviser: Improviser, player: list[Frame], turn: Turn = DUET) -> list[Frame]:
+    """The partner's part, the improviser hearing both."""
+    part = []
+    for played in player:
+        answer = improviser.answer(played, turn, CONTROLS)
+        improviser.hear(played | answer)
+        part.append(answer)
+    return part
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_same_seed_and_the_same_input_give_the_same_notes(model: RnnRbm, sampler: str) -> None:
+    one, same, other = (jam(Improviser(model, seed, sampler), melody(40)) for seed in (1, 1, 2))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+    assert np.any(one), "it does play"
+
+
+def test_warming_up_changes_no_note(model: RnnRbm) -> None:
+    cold, warm = Improviser(model, 1), Improviser(model, 1)
+    warm.warm_up()
+    assert np.array_equal(jam(cold, melody(20)), jam(warm, melody(20)))
+
+
+@pytest.mark.parametrize("turn", [DUET, SOLO])
+@pytest.mark.parametrize("key", [None, "C", "F#", "B", "Eb"])
+def test_the_partner_never_plays_a_pitch_the_player_sounds(model: RnnRbm, turn: Turn, key: str | None) -> None:
+    rng = np.random.default_rng(0)
+    improviser = Improviser(model, 1, key=key and parse_key(key))
+    doubled = Improviser(model, 1, key=key and parse_key(key))
+    overlaps = 0
+    for _ in range(60):
+        player = frame(rng.integers(0, 88, 30).tolist())
+        answer = improviser.answer(player, turn, CONTROLS)
+        assert not (answer[SOUNDING] & player[SOUNDING]).any()
+        assert not (answer[STRUCK] & (1 - answer[SOUNDING])).any()
+        overlaps += int((doubled.answer(silence(), SOLO, CONTROLS)[SOUNDING] & player[SOUNDING]).sum())
+    assert overlaps > 0, "a partner that does not listen would have doubled some"
+
+
+def test_while_it_rests_it_plays_nothing(model: RnnRbm) -> None:
+    assert not np.any(jam(Improviser(model, 1), melody(10), REST))
+
+
+def bound_together(*columns: int) -> RnnRbm:
+    """A model in which the pitches in these columns sound together or not at all, and no other ever does."""
+    made = RnnRbm(Config(hidden=1, recurrent=1)).eval().requires_grad_(False)
+    for parameter in made.parameters():
+        parameter.zero_()
+    made.b_v.fill_(-30.0)
+    made.b_v[list(columns)] = -8.0
+    made.W[list(columns), 0] = 16.0
+    made.b_h.fill_(-8.0)
+    return made
+
+
+def test_the_partner_harmonises_the_notes_that_are_held() -> None:
+    partner = bound_together(39, 43, 46)
+    held = frame([39], struck=[])
+    clamped, free = Improviser(partner, 0, key=parse_key("C")), Improviser(partner, 0, key=parse_key("C"))
+    harmonised = [clamped.answer(held, DUET, CONTROLS)[SOUNDING].nonzero()[0].tolist() for _ in range(100)]
+    alone = [free.answer(held, SOLO, CONTROLS)[SOUNDING].any() for _ in range(100)]
+    assert sum(chord == [43, 46] for chord in harmonised) > 95, "the chain had the player's note all along"
+    assert sum(alone) < 20
+
+
+def test_the_clamp_tells_a_struck_note_from_a_held_one() -> None:
+    struck_unit, answer_column = 88 + 39, 43
+    partner = bound_together(struck_unit, answer_column)
+    improviser = Improviser(partner, 0, key=parse_key("C"))
+    on_struck = [improviser.answer(frame([39]), DUET, CONTROLS)[SOUNDING, answer_column] for _ in range(50)]
+    on_held = [improviser.answer(frame([39], struck=[]), DUET, CONTROLS)[SOUNDING, answer_column] for _ in range(50)]
+    assert sum(on_struck) > 45
+    assert sum(on_held) < 5
+
+
+def test_the_players_highest_notes_are_not_echoed_an_octave_lower() -> None:
+    partner = bound_together()
+    improviser = Improviser(partner, 0, key=parse_key("F#"))
+    assert not any(improviser.answer(frame([86]), DUET, CONTROLS).any() for _ in range(10))
+
+
+@pytest.mark.parametrize("tonic", ["D", "G", "A", "Bb", "Db", "F#"])
+def test_in_another_key_the_same_music_gets_the_same_answer_in_that_key(model: RnnRbm, tonic: str) -> None:
+    key = parse_key(tonic)
+    in_c = jam(Improviser(model, 4, key=parse_key("C")), melody(40))
+    transposed = jam(Improviser(model, 4, key=key), melody(40, shift=-key.shift))
+    assert np.array_equal(np.roll(in_c, -key.shift, axis=-1), transposed)
+
+
+def test_a_model_that_was_not_normalised_plays_in_no_key(model: RnnRbm) -> None:
+    untold = RnnRbm(Config(hidden=16, recurrent=12, core="gru", normalised=False)).eval().requires_grad_(False)
+    untold.load_state_dict(model.state_dict())
+    in_g, in_c = (jam(Improviser(untold, 4, key=parse_key(tonic)), melody(20)) for tonic in ("G", "C"))
+    assert np.array_equal(in_g, in_c)
+
+
+@pytest.mark.parametrize("tonic", [0, 7, 3, 10])
+def test_the_key_is_heard_from_a_major_scale(model: RnnRbm, tonic: int) -> None:
+    improviser = Improviser(model, 0)
+    assert improviser.key is None
+    up = [0, 2, 4, 5, 7, 9, 11, 12]
+    for step in up + up[::-1]:
+        for _ in range(4):
+            improviser.hear(frame([39 + tonic + step]))
+    assert improviser.key == Key(tonic)
+
+
+def test_silence_has_no_key_and_changes_none(model: RnnRbm) -> None:
+    improviser = Improviser(model, 0)
+    for _ in range(10):
+        improviser.hear(silence())
+    assert improviser.key is None
+    for column in (39, 43, 46):
+        improviser.hear(frame([column]))
+    heard = improviser.key
+    assert heard is not None
+    for _ in range(2000):
+        improviser.hear(silence())
+    assert improviser.key == heard
+
+
+def test_when_the_key_changes_the_past_is_heard_anew_in_that_key(model: RnnRbm) -> None:
+    late, early = Improviser(model, 3, key=parse_key("C")), Improviser(model, 3, key=parse_key("D"))
+    for heard in melody(30):
+        late.hear(heard)
+        early.hear(heard)
+    late.follow(parse_key("D"))
+    for played in melody(10, seed=1):
+        assert np.array_equal(late.answer(played, DUET, CONTROLS), early.answer(played, DUET, CONTROLS))
+
+
+def test_what_was_heard_decides_what_is_played(model: RnnRbm) -> None:
+    one, other = Improviser(model, 3, key=parse_key("C")), Improviser(model, 3, key=parse_key("C"))
+    for heard in melody(10, seed=1):
+        one.hear(heard)
+    for heard in melody(10, seed=2):
+        other.hear(heard)
+    answers = [[improviser.answer(silence(), SOLO, CONTROLS) for _ in range(10)] for improviser in (one, other)]
+    assert not np.array_equal(*answers)
+
+
+def test_after_forgetting_it_begins_anew(model: RnnRbm) -> None:
+    used = Improviser(model, 3)
+    for heard in melody(30):
+        used.hear(heard)
+    used.forget(8, 3.0)
+    fresh = Improviser(model, 3)
+    fresh.forget(8, 3.0)
+    assert (used.number, used.bar_beats, used.key) == (8, 3.0, None)
+    assert np.array_equal(jam(used, melody(10)), jam(fresh, melody(10)))
+
+
+def test_another_model_goes_on_from_what_the_first_one_heard(model: RnnRbm) -> None:
+    first, second, witness = (Improviser(model, 3) for _ in range(3))
+    for heard in melody(MEMORY // 2):
+        first.hear(heard)
+        witness.hear(heard)
+    second.remember(first)
+    assert (second.number, second.key) == (first.number, first.key)
+    assert np.array_equal(jam(second, melody(10, seed=1)), jam(witness, melody(10, seed=1)))
+
+
+def test_generation_continues_a_prompt_and_leaves_it_out(model: RnnRbm) -> None:
+    prompt = PianoRoll(np.stack(melody(16)), 0.25)
+    improviser, by_hand = Improviser(model, 5), Improviser(model, 5)
+    played = generate(improviser, 12, CONTROLS, prompt)
+    assert (played.frames.shape, played.grid, played.low) == ((12, 2, 88), 0.25, 21)
+    for heard in prompt.frames:
+        by_hand.hear(heard)
+    assert np.array_equal(played.frames, jam(by_hand, [silence()] * 12, SOLO))
+    assert not np.array_equal(played.frames, generate(Improviser(model, 5), 12, CONTROLS).frames)
+
+
+@pytest.mark.parametrize("knobs", [Controls(temperature=0.5, k=5), Controls(temperature=1.0, k=40)])
+def test_the_knobs_are_wired(model: RnnRbm, knobs: Controls) -> None:
+    turned, as_it_was = Improviser(model, 1), Improviser(model, 1)
+    answers = [[i.answer(silence(), SOLO, c) for _ in range(10)] for i, c in ((turned, knobs), (as_it_was, CONTROLS))]
+    assert not np.array_equal(*answers)
+
+
+def test_a_cold_partner_plays_less_of_what_is_unlikely(model: RnnRbm) -> None:
+    notes = [
+        sum(int(i.answer(silence(), SOLO, Controls(t, 10))[SOUNDING].sum()) for _ in range(50))
+        for t, i in ((t, Improviser(model, 1)) for t in (0.3, 1.0, 3.0))
+    ]
+    assert notes[0] < notes[1] < notes[2]
