@@ -4,13 +4,15 @@ import random
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from improv.music.midifile import write_midi
 from improv.music.pianoroll import PianoRoll
 from improv.music.score import Note, Score, to_roll
 
+torch.set_num_threads(1)  # on tensors this small more threads only wait for each other
+
 GRID = 0.25
-C_MAJOR = (60, 64, 67, 72)
 
 
 def piece(seed: int, bars: int = 8, shift: int = 0) -> list[Note]:

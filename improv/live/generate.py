@@ -19,7 +19,7 @@ def continuation(improviser: Improviser, controls: Controls, prompt: PianoRoll |
         improviser.hear(frame)
     while True:
         frame = improviser.answer(nobody, ALONE, controls)
-        improviser.hear(frame)
+        improviser.hear(nobody, frame)
         yield frame
 
 

@@ -21,6 +21,8 @@ from improv.sampling.chain import FREE, make_chain
 
 MEMORY = 256  # frames kept, from which the state is rebuilt when the key changes
 KEY_HALF_LIFE = 32.0  # beats after which a note weighs half in the key
+REGISTER_BEATS = 8.0  # of the player's notes that say which register is theirs
+MIDDLE_C = 60
 KEY_MARGIN = 0.05  # how much better in correlation another key must fit for the partner to change to it
 
 
@@ -44,6 +46,29 @@ class KeyListener:
             self.key = key
 
 
+class Register:
+    """Where the player has been playing: the partner accompanies a melody from below, and a bass from above."""
+
+    def __init__(self, grid: float, low: int, n_pitches: int) -> None:
+        self._low, self._n_pitches = low, n_pitches
+        self._recent: deque[NDArray[np.intp]] = deque(maxlen=max(1, round(REGISTER_BEATS / grid)))
+
+    def hear(self, player: Frame) -> None:
+        """Takes in one frame of the player, [2, n_pitches]."""
+        columns = np.flatnonzero(player[SOUNDING])
+        if len(columns):
+            self._recent.append(columns)
+
+    def taken(self, shift: int) -> slice:
+        """The columns that are the player's, in a roll moved by `shift` semitones; none before the first note."""
+        if not self._recent:
+            return slice(0, 0)
+        columns = np.concatenate(self._recent)
+        if columns.mean() + self._low >= MIDDLE_C:
+            return slice(max(0, int(columns.min()) + shift), None)
+        return slice(0, max(0, int(columns.max()) + shift + 1))
+
+
 class Improviser:
     """One partner. For every frame n call `answer` before its tick, and `hear` once the frame is over.
 
@@ -60,8 +85,9 @@ class Improviser:
         self.chain = make_chain(model.W.detach().numpy(), seed, sampler)
         self.fixed_key = key
         self._listener = KeyListener(self.config.grid, self.config.low)
+        self._register = Register(self.config.grid, self.config.low, self.config.n_pitches)
         self._memory: deque[Frame] = deque(maxlen=MEMORY)
-        self._previous = silence(self.config.n_pitches)
+        self._previous = self._own = silence(self.config.n_pitches)
         self._shift = self._wanted_shift()
         # The chain starts from silence: from the frame before, it would do little but repeat that.
         self._start = np.zeros((1, self.config.n_visible), np.uint8)
@@ -74,12 +100,18 @@ class Improviser:
         """The key the partner plays in; None while it is unknown."""
         return self.fixed_key or self._listener.key
 
-    def hear(self, frame: Frame) -> None:
-        """Takes in frame n as it finally sounded, both parts together, uint8 [2, n_pitches] at concert pitch."""
+    def hear(self, player: Frame, partner: Frame | None = None) -> None:
+        """Takes in frame n as it finally sounded, each part uint8 [2, n_pitches] at concert pitch.
+
+        The state is fed both parts together; the key is the player's alone, or the partner would follow itself.
+        """
+        frame = player if partner is None else player | partner
         self.number += 1
         self._memory.append(frame)
         self._previous = frame
-        self._listener.hear(frame)
+        self._own = silence(self.config.n_pitches) if partner is None else partner
+        self._listener.hear(player)
+        self._register.hear(player)
         shift = self._wanted_shift()
         if shift != self._shift:
             self._shift = shift
@@ -107,7 +139,9 @@ class Improviser:
         )  # fmt: skip
         # At the edge of the range pitches are folded, so the player's must be left out in both keys.
         own = model.decode(sample.v[0], previous) & (1 - known[SOUNDING])
-        return np.asarray(transpose(own, -self._shift) & (1 - player[SOUNDING]))
+        frame = transpose(own, -self._shift) & (1 - player[SOUNDING])
+        frame[SOUNDING] &= frame[STRUCK] | self._own[SOUNDING]  # nobody can hold on to a note that another let go
+        return np.asarray(frame)
 
     def follow(self, key: Key | None) -> None:
         """Plays in `key` from now on, or follows what is heard where None."""
@@ -120,16 +154,20 @@ class Improviser:
         """Starts anew, as if nothing had been heard: the next frame is `number`, a bar has `bar_beats` beats."""
         self.number, self.bar_beats = number, bar_beats
         self._listener = KeyListener(self.config.grid, self.config.low)
+        self._register = Register(self.config.grid, self.config.low, self.config.n_pitches)
         self._memory.clear()
-        self._previous = silence(self.config.n_pitches)
+        self._previous = self._own = silence(self.config.n_pitches)
         self._shift = self._wanted_shift()
         self._remember()
 
     def remember(self, other: Improviser) -> None:
         """Takes over what `other`, whose frames last as long, has heard: the music goes on with another model."""
         self.forget(other.number - len(other._memory), other.bar_beats)
-        for frame in other._memory:
-            self.hear(frame)
+        self._listener, self._register = other._listener, other._register
+        self._shift = self._wanted_shift()
+        self._memory.extend(other._memory)
+        self._previous, self._own, self.number = other._previous, other._own, other.number
+        self._remember()
 
     def warm_up(self) -> None:
         """Does all the slow things of the first frame (compiling, loading kernels) now."""
@@ -140,8 +178,10 @@ class Improviser:
         other.hear(nobody)
 
     def _held(self, player: Frame) -> NDArray[np.int8]:
-        """The clamp [V]: the player's pitches sound, struck or held just as they are; all else is free."""
+        """The clamp [V]: the player's pitches sound, struck or held just as they are; the player's register is silent
+        but for them; all else is free."""
         held = np.full((2, self.config.n_pitches), FREE, np.int8)
+        held[:, self._register.taken(self._shift)] = 0
         pitches = player[SOUNDING] == 1
         held[SOUNDING, pitches] = 1
         held[STRUCK, pitches] = player[STRUCK, pitches]

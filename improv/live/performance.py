@@ -151,10 +151,10 @@ class Performance:
         self._next += 1
         self._asked = False
 
-    def _take_finished(self) -> list[Frame]:
-        """The frames before the next one, both parts together, as they finally were."""
+    def _take_finished(self) -> list[tuple[Frame, Frame]]:
+        """The frames before the next one as they finally were: player, partner."""
         first = self._next - len(self._partner)
-        finished = [partner | self.player.frame(first + i) for i, partner in enumerate(self._partner)]
+        finished = [(self.player.frame(first + i), partner) for i, partner in enumerate(self._partner)]
         self._partner.clear()
         self.player.forget_before(self._next)
         return finished

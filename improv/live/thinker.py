@@ -39,11 +39,11 @@ class Follow:
 
 @dataclass(frozen=True)
 class Think:
-    """Hear the frames that are over, then answer frame `number` of performance `performance`."""
+    """Hear the frames that are over (player, partner), then answer frame `number` of performance `performance`."""
 
     performance: int
     number: int
-    heard: list[Frame]
+    heard: list[tuple[Frame, Frame]]
     player: Frame
     turn: Turn
     controls: Controls
@@ -140,8 +140,8 @@ class Mind:
         started = time.perf_counter()
         assert self.improviser is not None, "a frame was asked for before a model was loaded"
         self.improviser.number = job.number - len(job.heard)  # frames may have been lost in a stall
-        for frame in job.heard:
-            self.improviser.hear(frame)
+        for player, partner in job.heard:
+            self.improviser.hear(player, partner)
         frame = self.improviser.answer(job.player, job.turn, job.controls)
         key = self.improviser.key
         return Answer(

@@ -20,6 +20,8 @@ class Recipe:
         constant: share of the updates at that rate; then it falls linearly to `final` of it.
         clip: gradient norm at most; 0 does not clip.
         input_dropout, state_dropout: share of zeroed units, of the core's input and of u.
+        alone: share of subsequences that begin with nothing but their top voice in the core's ear, as a partner hears a
+            player who has begun alone; what is learned is the whole frame all the same.
         weight_decay: AdamW's.
         base_rates: whether b_v starts at the log-odds of the note frequencies.
     """
@@ -35,6 +37,7 @@ class Recipe:
     clip: float = 1.0
     input_dropout: float = 0.1
     state_dropout: float = 0.1
+    alone: float = 0.0
     weight_decay: float = 0.0001
     base_rates: bool = True
 
@@ -42,7 +45,8 @@ class Recipe:
         """Raises ImprovError where a value is outside its range."""
         ranges = {"epochs": (1, 100_000), "cd_steps": (1, 10_000), "batch": (1, 4096), "length": (2, 100_000),
                   "learning_rate": (0, 10), "constant": (0, 1), "final": (0, 1), "clip": (0, 1e6),
-                  "input_dropout": (0, 0.95), "state_dropout": (0, 0.95), "weight_decay": (0, 1)}  # fmt: skip
+                  "input_dropout": (0, 0.95), "state_dropout": (0, 0.95), "alone": (0, 1),
+                  "weight_decay": (0, 1)}  # fmt: skip
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
                 raise ImprovError(f"{name} must lie in {low:g}..{high:g}, got {getattr(self, name):g}")
@@ -61,7 +65,7 @@ class Preset:
 PRESETS = {
     "partner": Preset(
         "a partner for jamming: sixteenths, struck and held notes told apart",
-        Recipe(),
+        Recipe(alone=0.4),
         {"hidden": 200, "recurrent": 200, "core": "gru", "onsets": True, "bars": True},
         {"grid": 0.25},
     ),

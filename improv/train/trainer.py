@@ -163,8 +163,7 @@ class Trainer:
     def _update(self, inputs: Tensor, mask: Tensor) -> float:
         """One step on inputs [B, T, n_inputs], real where `mask` [B, T]; returns the sum of the monitor over frames."""
         v = inputs[..., : self.config.n_visible]
-        noisy = torch.cat([F.dropout(v, self.recipe.input_dropout), inputs[..., self.config.n_visible :]], dim=-1)
-        u, _ = self.model.states(noisy)
+        u, _ = self.model.states(torch.cat([self._overheard(v), inputs[..., self.config.n_visible :]], dim=-1))
         b_v, b_h = self.model.biases(F.dropout(u, self.recipe.state_dropout)[mask])
         data = v[mask]
         weights = self.model.W
@@ -176,6 +175,22 @@ class Trainer:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimiser.step()
         return float(rbm.reconstruction_log_likelihood(data, logits).sum())
+
+    def _overheard(self, v: Tensor) -> Tensor:
+        """What the core hears of v [B, T, V] in training: see `alone` and `input_dropout` of the recipe."""
+        batch, length, _ = v.shape
+        if self.recipe.alone:
+            ends = torch.rand(batch, 1, device=v.device) * length
+            chosen = torch.rand(batch, 1, device=v.device) < self.recipe.alone
+            alone = chosen & (torch.arange(length, device=v.device) < ends)
+            v = torch.where(alone.unsqueeze(-1), v * self._top_voice(v), v)
+        return F.dropout(v, self.recipe.input_dropout)
+
+    def _top_voice(self, v: Tensor) -> Tensor:
+        """One for the units of the highest sounding pitch of every frame, zero for all others, [B, T, V]."""
+        n = self.config.n_pitches
+        highest = n - 1 - v[..., :n].flip(-1).argmax(-1)
+        return F.one_hot(highest, n).to(v.dtype).repeat(1, 1, self.config.n_visible // n)
 
     def _windows(self, number: int) -> list[tuple[int, int, int]]:
         """Subsequences (piece, first frame, end) of the epoch in random order.

@@ -50,7 +50,7 @@ def jam(improviser: Improviser, player: list[Frame], turn: Turn = DUET) -> list[
     part = []
     for played in player:
         answer = improviser.answer(played, turn, CONTROLS)
-        improviser.hear(played | answer)
+        improviser.hear(played, answer)
         part.append(answer)
     return part
 
@@ -111,6 +111,31 @@ def test_the_partner_harmonises_the_notes_that_are_held() -> None:
     assert sum(alone) < 20
 
 
+@pytest.mark.parametrize(("columns", "side"), [(range(44, 60), "below"), (range(24, 36), "above")])
+def test_in_a_duet_a_melody_is_accompanied_from_below_and_a_bass_from_above(
+    model: RnnRbm, columns: range, side: str
+) -> None:
+    improviser = Improviser(model, 1, key=parse_key("C"))
+    for column in columns:
+        improviser.hear(frame([column]))
+    notes = [improviser.answer(frame([columns[5]]), DUET, CONTROLS)[SOUNDING].nonzero()[0] for _ in range(30)]
+    played = np.concatenate(notes)
+    assert len(played)
+    assert (played < columns.start).all() if side == "below" else (played >= columns.stop).all()
+    alone = [improviser.answer(silence(), SOLO, CONTROLS)[SOUNDING, columns].any() for _ in range(30)]
+    assert any(alone), "alone it has the whole keyboard"
+
+
+def test_the_partner_holds_only_what_it_struck_itself(model: RnnRbm) -> None:
+    player = [frame([30, 40, 50], struck=[]) for _ in range(2)] + melody(60)
+    before, held = silence()[SOUNDING], 0
+    for answer in jam(Improviser(model, 1), player, SOLO):
+        goes_on = answer[SOUNDING] & (1 - answer[STRUCK])
+        assert (goes_on <= before).all()
+        before, held = answer[SOUNDING], held + int(goes_on.sum())
+    assert held > 0
+
+
 def test_the_clamp_tells_a_struck_note_from_a_held_one() -> None:
     struck_unit, answer_column = 88 + 39, 43
     partner = bound_together(struck_unit, answer_column)
@@ -130,8 +155,9 @@ def test_the_players_highest_notes_are_not_echoed_an_octave_lower() -> None:
 @pytest.mark.parametrize("tonic", ["D", "G", "A", "Bb", "Db", "F#"])
 def test_in_another_key_the_same_music_gets_the_same_answer_in_that_key(model: RnnRbm, tonic: str) -> None:
     key = parse_key(tonic)
-    in_c = jam(Improviser(model, 4, key=parse_key("C")), melody(40))
-    transposed = jam(Improviser(model, 4, key=key), melody(40, shift=-key.shift))
+    in_c = jam(Improviser(model, 4, key=parse_key("C")), melody(40, shift=12))  # above middle C in every key
+    transposed = jam(Improviser(model, 4, key=key), melody(40, shift=12 - key.shift))
+    assert np.any(in_c)
     assert np.array_equal(np.roll(in_c, -key.shift, axis=-1), transposed)
 
 
@@ -165,6 +191,13 @@ def test_silence_has_no_key_and_changes_none(model: RnnRbm) -> None:
     for _ in range(2000):
         improviser.hear(silence())
     assert improviser.key == heard
+
+
+def test_the_partner_does_not_follow_its_own_key(model: RnnRbm) -> None:
+    improviser = Improviser(model, 0)
+    for column in (39, 43, 46):
+        improviser.hear(silence(), frame([column]))
+    assert improviser.key is None
 
 
 def test_when_the_key_changes_the_past_is_heard_anew_in_that_key(model: RnnRbm) -> None:

@@ -1,0 +1,51 @@
+import json
+from pathlib import Path
+
+import pytest
+from improv_process import LITTLE_EFFORT, run
+from small_music import folder, save_npz
+
+from improv.command_line import main
+
+CONTRACT = {
+    "log_likelihood", "log_likelihood_error", "estimator", "pseudo_log_likelihood", "accuracy", "copy_accuracy",
+    "frames", "free_run",
+}  # fmt: skip
+
+
+def test_json_is_one_object_with_the_keys_of_the_contract(tiny_model: Path, tmp_path: Path) -> None:
+    data = folder(tmp_path, 2)
+    (data / "broken.mid").write_bytes(b"")
+    done = run("eval", "--model", tiny_model, data, "--json", *LITTLE_EFFORT)
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures.keys() >= CONTRACT
+    names = ("notes_per_frame", "repeated", "silent")
+    assert figures["free_run"].keys() == {*names, *(f"{name}_data" for name in names)}
+    assert figures["frames"] == 2 * 4 * 16
+    assert "broken.mid: the file is empty" in done.stderr
+
+
+def test_a_person_reads_a_table(tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "--model", str(tiny_model), str(folder(tmp_path, 1)), *LITTLE_EFFORT]) == 0
+    table = capfd.readouterr().out
+    assert "log-likelihood" in table
+    assert "nats/frame" in table
+    assert "repeating the previous frame" in table
+
+
+@pytest.mark.parametrize(
+    ("splits", "options", "frames"),
+    [
+        ({"train": [9], "valid": [5], "test": [3, 4]}, [], 7),
+        ({"train": [9], "valid": [5]}, [], 5),
+        ({"train": [9], "valid": [5], "test": [3]}, ["--split", "train"], 9),
+    ],
+)
+def test_it_reads_the_split_that_is_named_else_test_else_valid(
+    tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], splits: dict[str, list[int]],
+    options: list[str], frames: int,
+) -> None:  # fmt: skip
+    data = save_npz(tmp_path / "rolls.npz", grid=0.25, **splits)
+    assert main(["eval", "--model", str(tiny_model), str(data), "--json", *LITTLE_EFFORT, *options]) == 0
+    assert json.loads(capfd.readouterr().out)["frames"] == frames

@@ -1,0 +1,189 @@
+"""What holds for every subcommand."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from improv_process import run
+from small_music import folder, save_npz
+
+from improv import __version__
+from improv.command_line import SUBCOMMANDS, main
+from improv.model import checkpoint
+from improv.model.rnn_rbm import Config, RnnRbm
+
+HEAVY = {"torch", "numpy", "numba", "mido", "rtmidi", "matplotlib", "tqdm", "PyQt6", "sounddevice"}
+NAMES_OF_LOADED = "import sys, improv.command_line as c\ntry: c.main({})\nfinally: print(*sys.modules, file=sys.stderr)"
+
+
+def test_help_names_every_subcommand() -> None:
+    done = run("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert all(name in done.stdout for name in SUBCOMMANDS)
+    assert run("--version").stdout == f"improv {__version__}\n"
+
+
+def test_help_loads_nothing_heavy() -> None:
+    script = NAMES_OF_LOADED.format(["--help"])
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    loaded = set(done.stderr.split())
+    assert "argparse" in loaded
+    assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("name", SUBCOMMANDS)
+def test_the_help_of_a_subcommand_needs_neither_torch_nor_qt(name: str) -> None:
+    script = NAMES_OF_LOADED.format([name, "--help"])
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert f"improv {name}" in done.stdout
+    assert not set(done.stderr.split()) & {"torch", "numba", "PyQt6", "matplotlib"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["sing"],
+        ["train"],
+        ["train", "DATA"],
+        ["train", "DATA", "--out", "m.pt", "--epochs", "many"],
+        ["train", "DATA", "--out", "m.pt", "--seed", "-1"],
+        ["train", "DATA", "--out", "m.pt", "--seed", str(2**63)],
+        ["train", "DATA", "--out", "m.pt", "--threads", "0"],
+        ["train", "DATA", "--out", "m.pt", "--grid", "-1"],
+        ["train", "DATA", "--out", "m.pt", "--grid", "nan"],
+        ["train", "DATA", "--out", "m.pt", "--valid-share", "nan"],
+        ["train", "DATA", "--out", "m.pt", "--core", "transformer"],
+        ["eval", "DATA"],
+        ["eval", "DATA", "--model", "m.pt", "--split", "best"],
+        ["eval", "DATA", "--model", "m.pt", "--betas", "0"],
+        ["generate"],
+        ["generate", "--out", "x.mid", "--bars", "0"],
+        ["generate", "--out", "x.mid", "--bars", "2", "--frames", "9"],
+        ["generate", "--out", "x.mid", "--temperature", "0"],
+        ["generate", "--out", "x.mid", "--temperature", "nan"],
+        ["generate", "--out", "x.mid", "--tempo", "1000"],
+        ["generate", "--out", "x.mid", "--k", "0"],
+        ["generate", "--out", "x.mid", "--k", "some"],
+        ["generate", "--out", "x.mid", "--unknown"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_exits_2_and_says_what_is_wrong(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "usage: improv" in err
+    assert "error: " in err.splitlines()[-1]
+
+
+def a_folder(tmp_path: Path, name: str) -> Path:
+    (tmp_path / name).mkdir()
+    return tmp_path / name
+
+
+def a_file(tmp_path: Path, name: str, content: bytes = b"no music, no model") -> Path:
+    (tmp_path / name).write_bytes(content)
+    return tmp_path / name
+
+
+def a_model(tmp_path: Path, **changes: float) -> Path:
+    checkpoint.save(tmp_path / "sound.pt", RnnRbm(Config(hidden=2, recurrent=2, **changes)))  # type: ignore[arg-type]
+    return tmp_path / "sound.pt"
+
+
+def a_poisoned_model(tmp_path: Path) -> Path:
+    model = RnnRbm(Config(hidden=2, recurrent=2))
+    model.W.data.fill_(torch.nan)
+    checkpoint.save(tmp_path / "poisoned.pt", model)
+    return tmp_path / "poisoned.pt"
+
+
+Case = tuple[str, Callable[[Path], list[object]]]
+FAILURES: dict[str, Case] = {
+    "train: missing data": ("does not exist", lambda p: ["train", p / "nowhere", "--out", p / "m.pt"]),
+    "train: empty folder": ("no music to read", lambda p: ["train", a_folder(p, "empty"), "--out", p / "m.pt"]),
+    "train: not MIDI": ("not a MIDI file", lambda p: ["train", a_file(p, "x.mid"), "--out", p / "m.pt"]),
+    "train: out is a folder": ("is a folder", lambda p: ["train", folder(p / "d", 2), "--out", p]),
+    "train: epochs": ("epochs must lie in", lambda p: ["train", p, "--out", p / "m.pt", "--epochs", "0"]),
+    "train: hidden": ("hidden must be", lambda p: ["train", folder(p / "d", 2), "--out", p / "m.pt", "--hidden", "0"]),
+    "train: grid": ("grid must lie", lambda p: ["train", folder(p / "d", 1), "--out", p / "m.pt", "--grid", "0.0005"]),
+    "train: no cuda": ("CUDA", lambda p: ["train", folder(p / "d", 2), "--out", p / "m.pt", "--device", "cuda"]),
+    "train: other pitches": (
+        "covers 128 pitches from 0",
+        lambda p: ["train", save_npz(p / "r.npz", low=0, n_pitches=128, train=[9]), "--out", p / "m.pt"],
+    ),
+    "train: only other splits": (
+        "nothing to train on",
+        lambda p: ["train", save_npz(p / "r.npz", test=[9]), "--out", p / "m.pt"],
+    ),
+    "train: grids conflict": (
+        "different grids",
+        lambda p: ["train", folder(p / "d", 2), save_npz(p / "r.npz", grid=1.0, train=[9]), "--out", p / "m.pt"],
+    ),
+    "eval: missing model": ("No such file", lambda p: ["eval", folder(p / "d", 1), "--model", p / "m.pt"]),
+    "eval: bad model": ("no model of improv", lambda p: ["eval", p, "--model", a_file(p, "m.pt")]),
+    "eval: poisoned model": ("not finite", lambda p: ["eval", p, "--model", a_poisoned_model(p)]),
+    "eval: missing data": ("does not exist", lambda p: ["eval", p / "nowhere", "--model", a_model(p)]),
+    "eval: one chain": ("chains", lambda p: ["eval", p, "--model", a_model(p), "--chains", "1"]),
+    "eval: other grid": (
+        "the data's frames last 0.5 beats",
+        lambda p: ["eval", save_npz(p / "r.npz", grid=0.5, test=[9]), "--model", a_model(p)],
+    ),
+    "eval: no such split": (
+        "no split valid",
+        lambda p: ["eval", save_npz(p / "r.npz", test=[9]), "--model", a_model(p), "--split", "valid"],
+    ),
+    "eval: other pitches": (
+        "other pitches",
+        lambda p: ["eval", save_npz(p / "r.npz", 0.25, 0, 128, test=[9]), "--model", a_model(p, onsets=False)],
+    ),
+    "generate: missing model": ("No such file", lambda p: ["generate", "--out", p / "x.mid", "--model", p / "m.pt"]),
+    "generate: bad model": ("no model", lambda p: ["generate", "--out", p / "x.mid", "--model", a_file(p, "m.pt")]),
+    "generate: model is a folder": ("directory", lambda p: ["generate", "--out", p / "x.mid", "--model", p]),
+    "generate: bad key": (
+        "is not a key",
+        lambda p: ["generate", "--out", p / "x.mid", "--model", a_model(p), "--key", "H"],
+    ),
+    "generate: missing prompt": (
+        "No such file",
+        lambda p: ["generate", "--out", p / "x.mid", "--model", a_model(p), "--prompt", p / "y.mid"],
+    ),
+    "generate: bad prompt": (
+        "not a MIDI file",
+        lambda p: ["generate", "--out", p / "x.mid", "--model", a_model(p), "--prompt", a_file(p, "y.mid")],
+    ),
+    "generate: nowhere to write": (
+        "cannot write",
+        lambda p: ["generate", "--out", p / "no" / "x.mid", "--model", a_model(p), "--frames", "2", "--k", "1"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_foreseeable_failure_exits_1_with_one_line(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    if name == "train: no cuda" and torch.cuda.is_available():
+        pytest.skip("there is one")
+    explanation, arguments = FAILURES[name]
+    assert main([str(argument) for argument in arguments(tmp_path)]) == 1
+    out, err = capfd.readouterr()
+    assert out == ""
+    lines = [line.rpartition("\r")[2] for line in err.split("\n") if line]  # a progress bar is wiped away by \r
+    lines = [line for line in lines if not line.startswith("left out ")]
+    assert len(lines) == 1, err
+    assert lines[0].startswith("improv: ")
+    assert explanation in lines[0]
+
+
+def test_a_failure_looks_the_same_from_outside(tmp_path: Path) -> None:
+    done = run("eval", tmp_path, "--model", tmp_path / "m.pt")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"improv: cannot read the model {tmp_path / 'm.pt'}: No such file or directory\n"
+    assert run("sing").returncode == 2

@@ -1,0 +1,97 @@
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from improv_process import TINY_TRAINING, run, start
+from small_music import folder, save_npz
+
+from improv.command_line import main
+from improv.model import checkpoint
+from improv.model.rnn_rbm import Config, RnnRbm
+
+CONTRACT = {"model", "epochs", "frames", "seconds", "best_epoch", "valid", "skipped"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of music with one file in it that is none."""
+    path = folder(tmp_path_factory.mktemp("data"))
+    (path / "broken.mid").write_bytes(b"MThd and no more")
+    return path
+
+
+def test_training_writes_the_model_the_last_state_and_the_curve(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "m.pt"
+    done = run("train", data, "--out", out, "--epochs", 2, "--json", *TINY_TRAINING)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in out.parent.iterdir()) == ["m.last.pt", "m.png", "m.pt"]
+    assert (out.parent / "m.png").read_bytes().startswith(b"\x89PNG")
+    summary = json.loads(done.stdout)
+    assert summary.keys() >= CONTRACT
+    assert (summary["model"], summary["epochs"], summary["frames"]) == (str(out), 2, 3 * 4 * 16)
+    assert summary["valid"] < 0
+    assert [Path(bad["path"]).name for bad in summary["skipped"]] == ["broken.mid"]
+    assert all(bad["reason"] for bad in summary["skipped"])
+    model, training = checkpoint.load(out)
+    assert (model.config.hidden, model.config.recurrent) == (8, 6)
+    assert training["best_epoch"] == summary["best_epoch"]
+    assert "broken.mid" in done.stderr
+    assert "epoch    2" in done.stderr
+    assert str(out) in done.stderr
+
+
+def test_without_json_nothing_is_printed_on_standard_output(tmp_path: Path) -> None:
+    npz = save_npz(tmp_path / "rolls.npz", train=[20, 20], valid=[20])
+    done = run("train", npz, "--out", tmp_path / "m.pt", "--epochs", 1, *TINY_TRAINING, "--preset", "tutorial")
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    config = checkpoint.load(tmp_path / "m.pt")[0].config
+    assert (config.core, config.onsets, config.bars, config.grid) == ("tanh", False, False, 0.5)
+
+
+def stopped(command: tuple[object, ...], stop: signal.Signals) -> tuple[int, dict[str, Any], str]:
+    """Starts training, stops it by a signal after two epochs; its exit status, its JSON, and what it told."""
+    process = start(*command, "--epochs", 100_000)
+    try:
+        assert process.stderr is not None
+        heard = ""
+        while "epoch    2" not in heard:
+            line = process.stderr.readline()
+            assert line, f"it ended by itself: {heard}"
+            heard += line
+        process.send_signal(stop)
+        printed, told = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert "Traceback" not in heard + told
+    return process.returncode, json.loads(printed), told
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=lambda stop: stop.name)
+def test_stopped_by_a_signal_it_keeps_best_and_last_and_says_where(
+    data: Path, tmp_path: Path, stop: signal.Signals
+) -> None:
+    out, last = tmp_path / "m.pt", tmp_path / "m.last.pt"
+    command = ("train", data, "--out", out, "--json", *TINY_TRAINING)
+    status, summary, told = stopped(command, stop)
+    assert status == 128 + signal.SIGINT
+    assert summary["interrupted"]
+    assert str(out) in told
+    assert str(last) in told
+    assert checkpoint.load(out)[1]["best_epoch"] >= 1
+    kept = len(checkpoint.load(last)[1]["history"])
+    assert kept >= 2
+    assert summary["epochs"] - kept in (0, 1), "it may have been stopped before the last epoch was on disk"
+    if stop == signal.SIGINT:
+        resumed = run(*command, "--epochs", kept + 1, "--resume")
+        assert resumed.returncode == 0, resumed.stderr
+        assert f"resuming after epoch {kept}" in resumed.stderr
+        assert json.loads(resumed.stdout)["epochs"] == kept + 1
+
+
+def test_it_does_not_go_on_with_other_settings(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    checkpoint.save(tmp_path / "m.last.pt", RnnRbm(Config(hidden=2, recurrent=2)), recipe={}, seed=0, train_frames=0)
+    command = ["train", folder(tmp_path / "data", 2), "--out", tmp_path / "m.pt", "--resume", *TINY_TRAINING]
+    assert main([str(argument) for argument in command]) == 1
+    assert "other settings" in capfd.readouterr().err
