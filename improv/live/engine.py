@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +18,7 @@ from improv.errors import ImprovError
 from improv.knobs import KNOBS, Controls
 from improv.live import messages as say
 from improv.live.clock import Clock, Timeline
+from improv.live.inputs import Arrived, Input, InputLost
 from improv.live.modes import MODES
 from improv.live.outputs import SYNTH, Opened, Outputs, Unopened
 from improv.live.performance import Hand, Performance
@@ -34,34 +35,11 @@ VIRTUAL = "virtual"
 START_SECONDS = 0.05  # from play to beat 0: the first frame, too, is computed before its tick
 
 
-@dataclass(frozen=True)
-class Arrived:
-    """A MIDI channel message from the player, stamped on arrival, in seconds."""
-
-    at: float
-    message: bytes
-
-
-@dataclass(frozen=True)
-class InputLost:
-    """The player's port is gone: what was held will not be released by anybody else."""
-
-
 class Asking(Protocol):
     """A thinker."""
 
     def ask(self, job: Job) -> None:
         """Queues a job."""
-
-
-class Input(Protocol):
-    """Where the player's notes come from."""
-
-    def set(self, name: str) -> None:
-        """Listens to `name` and nothing else, soon; puts Unopened into the loop's inbox where it cannot."""
-
-    def states(self) -> dict[str, bool]:
-        """Whether each port listened to is connected."""
 
 
 class Engine:

@@ -8,16 +8,16 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable
 from functools import partial
 from typing import IO
 
 from improv.errors import ImprovError
 from improv.live.clock import Inbox, RealClock
-from improv.live.engine import Arrived, Engine, InputLost
-from improv.live.messages import Ports, Problem, Quit, Report, Status, decode, encode
-from improv.live.outputs import SYNTH, Output, Outputs, Unopened
-from improv.live.ports.patchbay import Patchbay, PortList
+from improv.live.engine import Engine
+from improv.live.inputs import InputLost, Listing, PlayerInput, in_background
+from improv.live.messages import Problem, Quit, Report, Status, decode, encode
+from improv.live.outputs import SYNTH, Output, Outputs
+from improv.live.ports.patchbay import Patchbay
 from improv.live.ports.port import InputPort, Port
 from improv.live.process import Settings
 from improv.live.thinker import Thinker
@@ -52,59 +52,6 @@ class Reporter:
                 self._stream.flush()
             except OSError:
                 return
-
-
-class PlayerInput:
-    """The one port that is listened to. It is opened in a thread: a MIDI system may take its time."""
-
-    def __init__(self, patchbay: Patchbay, inbox: Inbox) -> None:
-        self._patchbay, self._inbox = patchbay, inbox
-        self._port: InputPort | None = None
-        self._turns = threading.Lock()
-
-    def set(self, name: str) -> None:
-        """Listens to the port `name`, or to none where it is empty, soon; says Unopened where it cannot."""
-        in_background(partial(self._open, name))
-
-    def _open(self, name: str) -> None:
-        with self._turns:
-            if self._port is not None:
-                self._port.close()
-                self._port = None
-            try:
-                if name:
-                    self._port = self._patchbay.open_input(name, lambda at, data: self._inbox.put(Arrived(at, data)))
-            except ImprovError as error:
-                self._inbox.put(Unopened(name, str(error)))
-
-    def states(self) -> dict[str, bool]:
-        """Whether the port is connected, by the name it was asked for."""
-        port = self._port
-        return {port.wanted: port.connected} if port is not None else {}
-
-
-class Listing:
-    """Tells the loop what can be connected.
-
-    Nobody tells a virtual port when what was patched into it goes, so any input that goes is taken to be that one:
-    better a note of the player cut short than one held for ever.
-    """
-
-    def __init__(self, inbox: Inbox) -> None:
-        self._inbox = inbox
-        self._inputs: set[str] = set()
-
-    def tell(self, ports: PortList) -> None:
-        """`ports` is what there is now."""
-        if not self._inputs <= set(ports.inputs):
-            self._inbox.put(InputLost())
-        self._inputs = set(ports.inputs)
-        self._inbox.put(Ports(ports.backend, ports.inputs, ports.outputs))
-
-
-def in_background(function: Callable[[], None]) -> None:
-    """Runs `function` in a thread of its own."""
-    threading.Thread(target=function, name="background", daemon=True).start()
 
 
 def main() -> int:

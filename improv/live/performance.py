@@ -20,7 +20,7 @@ from improv.live.thinker import Answer, Loaded, Think
 from improv.live.voices import NoteSink, Voices
 from improv.music.pianoroll import Frame
 
-MARGIN = 0.002  # seconds the answer should be ready before its tick
+MARGIN = 0.008  # seconds the answer should be ready before its tick
 CAUTION = 2.0  # times the longest recent computation is allowed for
 LEAD_AT_START = 0.03  # seconds, until computations have been timed
 

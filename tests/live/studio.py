@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from improv.live.clock import VirtualClock
-from improv.live.engine import Arrived, Engine
+from improv.live.engine import Engine
+from improv.live.inputs import Arrived
 from improv.live.messages import Command, Play, Quit, Report, Status
 from improv.live.outputs import Outputs
 from improv.live.process import Settings
