@@ -11,6 +11,8 @@ from jack_machine import JackServer, MidiPeer, missing
 from improv.model import checkpoint
 from improv.model.rnn_rbm import Config, RnnRbm
 
+torch.set_num_threads(1)  # more make small models slower, and the tests' other processes late
+
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -4,13 +4,10 @@ import random
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from improv.music.midifile import write_midi
 from improv.music.pianoroll import PianoRoll
 from improv.music.score import Note, Score, to_roll
-
-torch.set_num_threads(1)  # on tensors this small more threads only wait for each other
 
 GRID = 0.25
 

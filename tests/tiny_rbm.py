@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-torch.set_num_threads(1)  # on tensors this small more threads only wait for each other
-
 
 def states(n: int) -> Tensor:
     """Every binary vector of length n, float32 [2^n, n]; row i holds the bits of i, the first unit the lowest."""

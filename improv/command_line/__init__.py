@@ -20,7 +20,20 @@ _MODULES = {"eval": "evaluate"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one subcommand; returns the exit status: 0 success, 1 a failure told in one line, 2 wrong usage."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        args = _parse(sys.argv[1:] if arguments is None else arguments)
+        return int(args.run(args))
+    except ImprovError as error:
+        print(f"improv: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader of our output has left, as `head` does
+        sys.stderr.close()
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="improv", description="A real-time musical partner.")
     parser.add_argument("--version", action="version", version=f"improv {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -31,14 +44,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
             module = importlib.import_module(f"improv.command_line.{_MODULES.get(name, name)}")
             module.add_arguments(subparser)
             subparser.set_defaults(run=module.run)
-    args = parser.parse_args(arguments)
-    try:
-        return int(args.run(args))
-    except ImprovError as error:
-        print(f"improv: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # the reader of our output has left, as `head` does
-        sys.stderr.close()
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return parser.parse_args(arguments)

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     if args.chains < 2:
         raise ImprovError("chains must be at least 2: the error is estimated from their spread")
     model, _ = checkpoint.load(args.model)
-    reading = Reading(grid=model.config.grid, normalise=model.config.normalised)
+    reading = Reading(grid=model.config.grid, dt=model.config.dt, normalise=model.config.normalised)
     corpus = read_with_progress(args.data, reading, "midi")
     pieces, split = _chosen(corpus, args.split)
     if corpus.grid != model.config.grid:

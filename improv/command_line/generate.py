@@ -3,6 +3,7 @@
 import argparse
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -71,4 +72,4 @@ def run(args: argparse.Namespace) -> int:
 def _after(prompt: PianoRoll, played: PianoRoll) -> PianoRoll:
     """`played` moved behind the prompt, so that both stand in one time."""
     rest = np.zeros_like(prompt.frames)
-    return PianoRoll(np.concatenate([rest, played.frames]), played.grid, played.low)
+    return replace(prompt, frames=np.concatenate([rest, played.frames]))

@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = {**preset.model, **_given(args, [*MODEL_OPTIONS, "onsets", "bars", "learn_u0"])}
     if not corpus.articulated:  # .npz rolls tell neither onsets nor bars
         chosen.update(onsets=False, bars=False)
-    chosen.update(grid=corpus.grid, normalised=reading.normalise)
+    chosen.update(grid=corpus.grid, dt=reading.dt if corpus.articulated else None, normalised=reading.normalise)
     try:
         config = Config(**chosen)
         config.check()
@@ -141,15 +141,13 @@ def _train(trainer: Any, corpus: Corpus, args: argparse.Namespace) -> int:
         interrupted = True
     finally:
         bar.close()
-    if interrupted and not trainer.history:
-        raise ImprovError("stopped before the first epoch was over: nothing was kept")
     summary = {
         "model": str(args.out),
         "epochs": len(trainer.history),
         "frames": trainer.frames,
         "seconds": round(time.perf_counter() - started, 3),
         "best_epoch": trainer.best_epoch,
-        "valid": None if math.isnan(trainer.history[-1].valid) else trainer.best,
+        "valid": trainer.best if trainer.valid and trainer.history else None,
         "skipped": [{"path": path, "reason": reason} for path, reason in corpus.skipped],
         "interrupted": interrupted,
     }

@@ -4,10 +4,9 @@ Files are read with torch's restricted unpickler (`weights_only`), and every val
 corrupt, foreign or malicious file gives one clear line.
 """
 
-import os
+import io
 import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from improv.errors import ImprovError
+from improv.files import replace_file
 from improv.model.rnn_rbm import Config, RnnRbm
 
 FORMAT = "improv RNN-RBM"
@@ -29,16 +29,9 @@ def save(path: Path, model: RnnRbm, **training: Any) -> None:
         ImprovError: the file cannot be written.
     """
     content = {"format": FORMAT, "config": asdict(model.config), "weights": model.state_dict(), "training": training}
-    part = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(content, part)
-        os.replace(part, path)
-    except (OSError, RuntimeError) as error:
-        raise ImprovError(f"cannot write the model {path}: {error}") from error
-    finally:
-        with suppress(OSError):  # there is none left where all went well, nor where the folder is none
-            part.unlink()
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    replace_file(path, buffer.getvalue())
 
 
 def load(path: Path) -> tuple[RnnRbm, dict[str, Any]]:

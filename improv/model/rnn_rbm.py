@@ -25,6 +25,7 @@ class Config:
         hidden, recurrent: numbers of hidden and of recurrent units.
         core: `tanh` (the paper's), `gru` or `lstm`.
         grid: beats per frame.
+        dt: seconds per frame, where the model was trained on such; `grid` then holds them as beats at 120 BPM.
         onsets: whether a second visible unit per pitch tells struck from held.
         bars: whether the core is told the place in the bar of the frame to come.
         normalised: whether pieces were moved to C major or C minor.
@@ -36,6 +37,7 @@ class Config:
     recurrent: int = 100
     core: str = "tanh"
     grid: float = 0.25
+    dt: float | None = None
     onsets: bool = True
     bars: bool = True
     normalised: bool = True
@@ -67,6 +69,8 @@ class Config:
             raise ValueError(f"core must be one of {', '.join(CORES)}, got {self.core!r}")
         if not isinstance(self.grid, int | float) or not MIN_GRID <= self.grid <= MAX_GRID:
             raise ValueError(f"grid must lie in {MIN_GRID:g}..{MAX_GRID:g} beats, got {self.grid!r}")
+        if self.dt is not None and not (isinstance(self.dt, int | float) and 0 < self.dt <= MAX_GRID):
+            raise ValueError(f"dt must lie in 0..{MAX_GRID:g} seconds, got {self.dt!r}")
         if self.low + self.n_pitches > 128:
             raise ValueError(f"the pitches {self.low}..{self.low + self.n_pitches - 1} leave MIDI's 0..127")
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import mido
 
 from improv.errors import ImprovError
+from improv.files import replace_file
 from improv.music.score import (
     DEFAULT_BAR_BEATS,
     DEFAULT_TEMPO,
@@ -26,7 +25,7 @@ from improv.music.score import (
     to_roll_seconds,
 )
 
-__all__ = ["Note", "Score", "read_score", "replace_file", "roll_to_notes", "to_roll", "to_roll_seconds", "write_midi"]
+__all__ = ["Note", "Score", "read_score", "roll_to_notes", "to_roll", "to_roll_seconds", "write_midi"]
 
 TICKS_PER_BEAT = 480
 DRUMS = 9
@@ -165,31 +164,6 @@ def write_midi(
     buffer = io.BytesIO()
     midi.save(file=buffer)
     replace_file(Path(path), buffer.getvalue())
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write `content` to `path`: whole, or not at all.
-
-    Raises:
-        ImprovError: it cannot be written.
-    """
-    try:
-        path = Path(os.path.realpath(path))
-        if path.exists() and not path.is_file():
-            path.write_bytes(content)  # a device such as /dev/stdout is written to, never replaced
-            return
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            with part.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        finally:
-            with suppress(OSError):
-                part.unlink()
-    except OSError as error:
-        raise ImprovError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def _conductor(tempo_map: TempoMap, bar_beats: float) -> Any:

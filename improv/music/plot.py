@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from improv.music.midifile import replace_file
+from improv.files import replace_file
 from improv.music.pianoroll import PianoRoll
 from improv.music.score import DEFAULT_BAR_BEATS, Note, roll_to_notes
 

@@ -15,7 +15,6 @@ from improv.music.pianoroll import PianoRoll, load_npz
 from improv.music.score import to_roll, to_roll_seconds
 
 SUFFIXES = (".mid", ".midi", ".npz")
-MAX_FRAMES = 1_000_000  # of one piece: more is a damaged file, not music
 
 
 @dataclass(frozen=True)
@@ -113,8 +112,6 @@ def _read_file(path: Path, reading: Reading, loose_split: str) -> dict[str, list
         return load_npz(path)  # piano-rolls come on their own grid and in their own key
     score = read_score(path)
     roll = to_roll(score, reading.grid) if reading.dt is None else to_roll_seconds(score, reading.dt)
-    if len(roll) > MAX_FRAMES:
-        raise ImprovError(f"{path}: {len(roll)} frames long, which no piece is")
     if reading.normalise:
         roll = roll.transposed(key_of(roll).shift)
     return {loose_split: [replace(roll, downbeat=downbeat_of(roll))]}
@@ -123,7 +120,7 @@ def _read_file(path: Path, reading: Reading, loose_split: str) -> dict[str, list
 def hold_out(corpus: Corpus, share: float, seed: int) -> None:
     """Moves `share` of the training pieces, at least one of several, to the split `valid` where there is none yet."""
     pieces = corpus.splits.get("train", [])
-    if corpus.splits.get("valid") or len(pieces) < 2:
+    if not share or corpus.splits.get("valid") or len(pieces) < 2:
         return
     order = list(range(len(pieces)))
     random.Random(seed).shuffle(order)

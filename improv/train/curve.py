@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from improv.music.midifile import replace_file
+from improv.files import replace_file
 from improv.train.trainer import Epoch
 
 MONITOR, VALID = "#0072b2", "#d55e00"  # told apart by any eye (Okabe & Ito)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -76,6 +77,7 @@ class Trainer:
         self.model = RnnRbm(config)
         self.pieces = [self._encode(roll) for roll in train]
         self.valid = [self._encode(roll) for roll in valid]
+        self._data = _fingerprint([*self.pieces, *self.valid])
         self.history: list[Epoch] = []
         self.best = -math.inf
         self.best_epoch = 0
@@ -103,7 +105,7 @@ class Trainer:
             recipe = {**state["recipe"], "epochs": self.recipe.epochs}  # more epochs may be asked for
             if model.config != self.config or recipe != asdict(self.recipe) or state["seed"] != self.seed:
                 raise ImprovError(f"{path} was trained with other settings: give the same ones, or another --out")
-            if state["train_frames"] != self.frames:
+            if state["data"] != self._data:
                 raise ImprovError(f"{path} was trained on other data: give the same files, or another --out")
             self.optimiser.load_state_dict(state["optimiser"])
             self.history = [Epoch(**epoch) for epoch in state["history"]]
@@ -119,6 +121,8 @@ class Trainer:
         Raises:
             ImprovError: the weights grew beyond all numbers, or a checkpoint cannot be written.
         """
+        if not self.history:  # also shows at once, not after an hour, whether the files can be written
+            self._save()
         for number in range(len(self.history) + 1, self.recipe.epochs + 1):
             started = time.perf_counter()
             torch.manual_seed(hash((self.seed, number)))
@@ -218,6 +222,10 @@ class Trainer:
         score = epoch.number if math.isnan(epoch.valid) else epoch.valid
         if score > self.best:
             self.best, self.best_epoch = score, epoch.number
+        self._save()
+
+    def _save(self) -> None:
+        if self.best_epoch == len(self.history):
             checkpoint.save(self.out, self.model, **self._record())
         checkpoint.save(last_path(self.out), self.model, **self._record(), optimiser=self.optimiser.state_dict())
 
@@ -225,7 +233,7 @@ class Trainer:
         return {
             "recipe": asdict(self.recipe),
             "seed": self.seed,
-            "train_frames": self.frames,
+            "data": self._data,
             "history": [asdict(epoch) for epoch in self.history],
             "best": self.best,
             "best_epoch": self.best_epoch,
@@ -264,3 +272,11 @@ def _pad(pieces: list[Tensor]) -> tuple[Tensor, Tensor]:
     batch = torch.nn.utils.rnn.pad_sequence(pieces, batch_first=True)
     lengths = torch.tensor([len(piece) for piece in pieces])
     return batch, torch.arange(batch.shape[1]).unsqueeze(0) < lengths.unsqueeze(1)
+
+
+def _fingerprint(pieces: list[Tensor]) -> int:
+    """A number that tells this music from any other."""
+    checksum = 0
+    for piece in pieces:
+        checksum = zlib.crc32(piece.numpy().tobytes(), checksum)
+    return checksum

@@ -160,7 +160,7 @@ FAILURES: dict[str, Case] = {
     ),
     "generate: nowhere to write": (
         "cannot write",
-        lambda p: ["generate", "--out", p / "no" / "x.mid", "--model", a_model(p), "--frames", "2", "--k", "1"],
+        lambda p: ["generate", "--out", a_model(p) / "x.mid", "--model", a_model(p), "--frames", "2", "--k", "1"],
     ),
 }
 

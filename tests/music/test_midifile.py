@@ -214,10 +214,16 @@ def test_overlapping_notes_of_a_pitch_keep_their_onsets(tmp_path: Path) -> None:
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "none" / "x.mid", tmp_path / ("x" * 300)):
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "file" / "x.mid", tmp_path / ("x" * 300)):
         with pytest.raises(ImprovError, match="cannot write"):
             write_midi(path, {"tune": []})
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_missing_folders_are_made(tmp_path: Path) -> None:
+    write_midi(tmp_path / "new" / "folder" / "x.mid", {"tune": [Note(0, 1, 60, 80)]})
+    assert len(read_score(tmp_path / "new" / "folder" / "x.mid").notes) == 1
 
 
 def test_a_link_is_written_through_and_nothing_else_is_left(tmp_path: Path) -> None:

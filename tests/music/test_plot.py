@@ -53,5 +53,6 @@ def test_any_roll_is_drawn(parts: dict[str, PianoRoll], tmp_path: Path) -> None:
 
 
 def test_where_nothing_can_be_written_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     with pytest.raises(ImprovError, match="cannot write"):
-        draw_roll({}, tmp_path / "none" / "x.png", "x")
+        draw_roll({}, tmp_path / "file" / "x.png", "x")

@@ -94,7 +94,7 @@ def test_the_journal_stays_when_the_take_cannot_be_written(tmp_path: Path) -> No
     journal = tmp_path / "x.journal"
     write_lines(journal, ["note", "player", 60, 80, 0.0, 0])
     with pytest.raises(ImprovError, match=r"kept in .*x\.journal"):
-        finish(journal, tmp_path / "none" / "take.mid")
+        finish(journal, journal / "take.mid")
     assert journal.exists()
 
 

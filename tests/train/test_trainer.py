@@ -18,7 +18,7 @@ from improv.train.trainer import Epoch, Trainer, last_path
 
 PIECES = rolls(5)
 CONFIG = Config(hidden=12, recurrent=8, core="gru", grid=GRID)
-RECIPE = Recipe(epochs=4, cd_steps=2, batch=4, length=32)
+RECIPE = Recipe(epochs=4, cd_steps=2, batch=4, length=32, alone=0.4)
 
 
 class Interruption(Exception):

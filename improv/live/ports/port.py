@@ -17,6 +17,7 @@ VIRTUAL = "virtual"
 _ASK_SECONDS = 0.001
 _RING_BYTES = 8000  # half of the ring in which rtmidi's JACK output waits, for ever, when nobody empties it
 _LENGTH_FIELD = 4  # bytes it adds to every message there
+_LAST_SECONDS = 0.06  # two JACK periods and more: a port that goes sooner takes its last note-offs with it
 
 
 class Port:
@@ -182,6 +183,12 @@ class OutputPort(Port):
                 self._unchecked = 0
                 assert self._backend is not None
                 self.lost = self.lost or self._backend.session() != self._session
+
+    def close(self) -> None:
+        """Close it for good, once what was sent has arrived; may be called twice."""
+        if self.connected:
+            time.sleep(_LAST_SECONDS)
+        super().close()
 
     def _own_names(self, backend: Backend) -> tuple[str, str]:
         if backend.name != "JACK":
