@@ -10,7 +10,7 @@ end
 
 AudioEngine:set_backend ("JACK", "", "")
 assert (AudioEngine:start () == 0, "Ardour finds no JACK server")
-local session = assert (create_session (folder, "jam", AudioEngine:sample_rate ()))
+local session = assert (create_session (folder, "jam", 48000))
 
 local tracks = session:new_midi_track (midi, midi, true, ARDOUR.PluginInfo (), nil, nil, 1, "partner",
 	ARDOUR.PresentationInfo.max_order, ARDOUR.TrackMode.Normal, true)

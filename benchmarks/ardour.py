@@ -1,7 +1,7 @@
 """Whether a DAW records the partner: `python benchmarks/ardour.py`, with Ardour 7 and JACK installed.
 
-A JACK server with the dummy driver, `improv play` with the demo tune as the player, and Ardour without its window, which
-records the virtual port into a MIDI track. Prints what stands in Ardour's session; fails where that is nothing.
+A JACK server with the dummy driver, `improv play` with the demo tune as the player, and Ardour without its window,
+which records the virtual port into a MIDI track. Prints what stands in Ardour's session; fails where that is nothing.
 """
 
 import json

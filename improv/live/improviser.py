@@ -13,60 +13,14 @@ import torch
 from numpy.typing import NDArray
 
 from improv.knobs import Controls
+from improv.live.listening import KeyListener, Register
 from improv.live.modes import Turn
 from improv.model.rnn_rbm import RnnRbm
-from improv.music.key import Key, estimate
+from improv.music.key import Key
 from improv.music.pianoroll import SOUNDING, STRUCK, Frame, silence, transpose
 from improv.sampling.chain import FREE, make_chain
 
 MEMORY = 256  # frames kept, from which the state is rebuilt when the key changes
-KEY_HALF_LIFE = 32.0  # beats after which a note weighs half in the key
-REGISTER_BEATS = 8.0  # of the player's notes that say which register is theirs
-MIDDLE_C = 60
-KEY_MARGIN = 0.05  # how much better in correlation another key must fit for the partner to change to it
-
-
-class KeyListener:
-    """Follows the key of what sounds, by pitch-class durations that fade with a half-life of KEY_HALF_LIFE beats."""
-
-    def __init__(self, grid: float, low: int) -> None:
-        self.key: Key | None = None
-        self._weights = np.zeros(12)
-        self._fade = 0.5 ** (grid / KEY_HALF_LIFE)
-        self._low = low
-
-    def hear(self, frame: Frame) -> None:
-        """Takes in one frame [2, n_pitches]; `key` changes where another fits clearly better."""
-        self._weights *= self._fade
-        np.add.at(self._weights, (np.flatnonzero(frame[SOUNDING]) + self._low) % 12, 1.0)
-        if not self._weights.any():
-            return
-        key, confidence = estimate(self._weights)
-        if self.key is None or confidence > KEY_MARGIN:
-            self.key = key
-
-
-class Register:
-    """Where the player has been playing: the partner accompanies a melody from below, and a bass from above."""
-
-    def __init__(self, grid: float, low: int, n_pitches: int) -> None:
-        self._low, self._n_pitches = low, n_pitches
-        self._recent: deque[NDArray[np.intp]] = deque(maxlen=max(1, round(REGISTER_BEATS / grid)))
-
-    def hear(self, player: Frame) -> None:
-        """Takes in one frame of the player, [2, n_pitches]."""
-        columns = np.flatnonzero(player[SOUNDING])
-        if len(columns):
-            self._recent.append(columns)
-
-    def taken(self, shift: int) -> slice:
-        """The columns that are the player's, in a roll moved by `shift` semitones; none before the first note."""
-        if not self._recent:
-            return slice(0, 0)
-        columns = np.concatenate(self._recent)
-        if columns.mean() + self._low >= MIDDLE_C:
-            return slice(max(0, int(columns.min()) + shift), None)
-        return slice(0, max(0, int(columns.max()) + shift + 1))
 
 
 class Improviser:
@@ -85,7 +39,7 @@ class Improviser:
         self.chain = make_chain(model.W.detach().numpy(), seed, sampler)
         self.fixed_key = key
         self._listener = KeyListener(self.config.grid, self.config.low)
-        self._register = Register(self.config.grid, self.config.low, self.config.n_pitches)
+        self._register = Register(self.config.grid, self.config.low)
         self._memory: deque[Frame] = deque(maxlen=MEMORY)
         self._previous = self._own = silence(self.config.n_pitches)
         self._shift = self._wanted_shift()
@@ -154,7 +108,7 @@ class Improviser:
         """Starts anew, as if nothing had been heard: the next frame is `number`, a bar has `bar_beats` beats."""
         self.number, self.bar_beats = number, bar_beats
         self._listener = KeyListener(self.config.grid, self.config.low)
-        self._register = Register(self.config.grid, self.config.low, self.config.n_pitches)
+        self._register = Register(self.config.grid, self.config.low)
         self._memory.clear()
         self._previous = self._own = silence(self.config.n_pitches)
         self._shift = self._wanted_shift()

@@ -5,6 +5,7 @@ import torch
 from improv.knobs import Controls
 from improv.live.generate import generate
 from improv.live.improviser import MEMORY, Improviser
+from improv.live.listening import Register
 from improv.live.modes import Turn
 from improv.model.rnn_rbm import Config, RnnRbm
 from improv.music.key import Key, parse_key
@@ -265,3 +266,17 @@ def test_a_cold_partner_plays_less_of_what_is_unlikely(model: RnnRbm) -> None:
         for t, i in ((t, Improviser(model, 1)) for t in (0.3, 1.0, 3.0))
     ]
     assert notes[0] < notes[1] < notes[2]
+
+
+def test_between_two_hands_the_partner_may_play_anywhere() -> None:
+    register = Register(0.25, 21)
+    register.hear(frame([20, 60]))
+    assert len(range(88)[register.taken(0)]) == 0
+
+
+def test_the_register_is_that_of_the_last_beats() -> None:
+    register = Register(0.25, 21)
+    for column in [*[20] * 10, *[60, 64] * 20]:
+        register.hear(frame([column]))
+    assert range(88)[register.taken(0)] == range(60, 88)
+    assert range(88)[register.taken(-5)] == range(55, 88)
