@@ -37,14 +37,15 @@ def main() -> int:
                 playing.send_signal(2)
         files = sorted(session.glob("interchange/*/midifiles/*.mid"))
         notes = [note for file in files for note in read_score(file).notes]
+        played = [note for note in read_score(take).notes if note.track == 2]
         result = {
             "armed": armed,
             "ardour": failed,
             "files": [file.name for file in files],
             "notes": len(notes),
             "pitches": sorted({note.pitch for note in notes}),
-            "longest_beats": max((note.end - note.onset for note in notes), default=0.0),
-            "notes_in_take": sum(note.track == 2 for note in read_score(take).notes),
+            "notes_in_take": len(played),
+            "pitches_in_take": sorted({note.pitch for note in played}),
         }
     print(json.dumps(result))
     return 0 if notes and not failed else 1

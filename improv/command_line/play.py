@@ -122,7 +122,7 @@ class Teller:
 
     @staticmethod
     def _say_playing(status: Status) -> None:
-        ends = ", ".join([*status.inputs, "->", *status.outputs])
+        ends = f"{', '.join(status.inputs) or 'a tune'} -> {', '.join(status.outputs)}"
         knobs = ", ".join(f"{name} {KNOBS[name].text(value)}" for name, value in status.knobs.items())
         print(f"playing: {status.mode}, {knobs}; {ends}; Ctrl+C stops", file=sys.stderr)
 

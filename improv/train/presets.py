@@ -13,6 +13,9 @@ class Recipe:
     Attributes:
         epochs: passes over the training pieces.
         cd_steps: Gibbs steps of the negative sample (CD-k).
+        elsewhere: share of the negative chains that start not at the data but, half each, at silence and at the frame
+            before held on. From the data alone a short chain never meets the model's other modes, and nothing keeps
+            them from growing: such a partner freezes when it plays alone.
         batch: subsequences per update.
         length: frames of a subsequence at most.
         optimiser: `sgd` or `adamw`.
@@ -28,6 +31,7 @@ class Recipe:
 
     epochs: int = 30
     cd_steps: int = 5
+    elsewhere: float = 0.0
     batch: int = 32
     length: int = 128
     optimiser: str = "adamw"
@@ -45,7 +49,7 @@ class Recipe:
         """Raises ImprovError where a value is outside its range."""
         ranges = {"epochs": (1, 100_000), "cd_steps": (1, 10_000), "batch": (1, 4096), "length": (2, 100_000),
                   "learning_rate": (0, 10), "constant": (0, 1), "final": (0, 1), "clip": (0, 1e6),
-                  "input_dropout": (0, 0.95), "state_dropout": (0, 0.95), "alone": (0, 1),
+                  "input_dropout": (0, 0.95), "state_dropout": (0, 0.95), "alone": (0, 1), "elsewhere": (0, 1),
                   "weight_decay": (0, 1)}  # fmt: skip
         for name, (low, high) in ranges.items():
             if not low <= getattr(self, name) <= high:
@@ -65,7 +69,7 @@ class Preset:
 PRESETS = {
     "partner": Preset(
         "a partner for jamming: sixteenths, struck and held notes told apart",
-        Recipe(alone=0.4),
+        Recipe(cd_steps=10, elsewhere=0.5, alone=0.4),
         {"hidden": 200, "recurrent": 200, "core": "gru", "onsets": True, "bars": True},
         {"grid": 0.25},
     ),

@@ -171,7 +171,8 @@ class Trainer:
         b_v, b_h = self.model.biases(F.dropout(u, self.recipe.state_dropout)[mask])
         data = v[mask]
         weights = self.model.W
-        sample, logits = rbm.gibbs(data, weights.detach(), b_v.detach(), b_h.detach(), self.recipe.cd_steps)
+        start = self._chain_starts(v)[mask]
+        sample, logits = rbm.gibbs(start, weights.detach(), b_v.detach(), b_h.detach(), self.recipe.cd_steps)
         cost = (rbm.free_energy(data, weights, b_v, b_h) - rbm.free_energy(sample, weights, b_v, b_h)).mean()
         self.optimiser.zero_grad()
         cost.backward()  # type: ignore[no-untyped-call]
@@ -179,6 +180,16 @@ class Trainer:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimiser.step()
         return float(rbm.reconstruction_log_likelihood(data, logits).sum())
+
+    def _chain_starts(self, v: Tensor) -> Tensor:
+        """Where the negative chains of v [B, T, V] start: see `elsewhere` of the recipe."""
+        if not self.recipe.elsewhere:
+            return v
+        held = torch.cat([torch.zeros_like(v[:, :1]), v[:, :-1]], dim=1)
+        held[..., self.config.n_pitches :] = 0  # nothing is struck
+        chance = torch.rand(*v.shape[:2], 1, device=v.device)
+        start = torch.where(chance < self.recipe.elsewhere, held, v)
+        return torch.where(chance < self.recipe.elsewhere / 2, torch.zeros_like(v), start)
 
     def _overheard(self, v: Tensor) -> Tensor:
         """What the core hears of v [B, T, V] in training: see `alone` and `input_dropout` of the recipe."""

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-from jack_machine import PATIENCE, JackServer, eventually
+from jack_machine import PATIENCE, eventually
 
 OUTPUT, INPUT = "improv:out", "improv in:in"  # as JACK names improv's ports
 SLOW = 60.0  # seconds: a start loads torch
@@ -22,11 +22,11 @@ class Listener:
         heard: (seconds, message) of all that came; the seconds are exact, and counted from the first message.
     """
 
-    def __init__(self, server: JackServer, name: str = "listener") -> None:
-        self._server, self.port = server, f"{name}:in"
+    def __init__(self, name: str = "listener") -> None:
         self.heard: list[tuple[float, bytes]] = []
+        self._attached = threading.Event()
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("jam_peer.py")), name],
+            [sys.executable, str(Path(__file__).with_name("jam_peer.py")), name, OUTPUT],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -43,9 +43,8 @@ class Listener:
         self.close()
 
     def attach(self) -> None:
-        """Lays the cable as soon as improv's port is there."""
-        assert eventually(lambda: OUTPUT in self._server.ports(), SLOW)
-        self._server.connect(OUTPUT, self.port)
+        """Waits for improv's port, and for the cable to it."""
+        assert self._attached.wait(SLOW)
 
     @property
     def notes(self) -> list[tuple[float, int, int]]:
@@ -86,8 +85,11 @@ class Listener:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            seconds, message = line.split()
-            self.heard.append((float(seconds), bytes.fromhex(message)))
+            if line == "attached\n":
+                self._attached.set()
+            else:
+                seconds, message = line.split()
+                self.heard.append((float(seconds), bytes.fromhex(message)))
 
 
 class Jam:

@@ -36,9 +36,9 @@ def jam(jack_server: JackServer, tiny_model: Path, take: Path) -> Iterator[Jam]:
 
 
 @pytest.fixture
-def listener(jack_server: JackServer, jam: Jam) -> Iterator[Listener]:
+def listener(jam: Jam) -> Iterator[Listener]:
     """One who hears it, and has heard it begin."""
-    with Listener(jack_server) as hearing:
+    with Listener() as hearing:
         hearing.attach()
         assert jam.says("playing")
         assert hearing.hears_more()
@@ -113,7 +113,7 @@ def test_the_jack_server_is_killed(jack_server: JackServer, jam: Jam, listener: 
     assert jam.says("virtual is gone")
     time.sleep(1.0)
     jack_server.restart()
-    with Listener(jack_server, "another") as another:
+    with Listener("another") as another:
         another.attach()
         assert INPUT in jack_server.ports()
         assert another.hears_more()
@@ -169,11 +169,8 @@ def test_the_disk_is_full(jam: Jam, listener: Listener, take: Path) -> None:
     assert listener.sounding == set()
 
 
-def test_the_take_cannot_be_written(
-    jack_server: JackServer,  # noqa: ARG001 - must run first
-    tiny_model: Path,
-    tmp_path: Path,
-) -> None:
+@pytest.mark.usefixtures("jack_server")
+def test_the_take_cannot_be_written(tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     options = ("--model", tiny_model, "--output", "virtual", "--record", tmp_path / "file" / "take.mid")
     with Jam(*options, "--seconds", 1) as jam:
@@ -182,17 +179,13 @@ def test_the_take_cannot_be_written(
     assert not any("Traceback" in line for line in jam.said)
 
 
+@pytest.mark.usefixtures("jack_server")
 @pytest.mark.parametrize(
     "wrong",
     [("--input", "nosuch"), ("--output", "nosuch"), ("--input", "nosuch.mid"), ("--model", "nosuch.pt")],
     ids=" ".join,
 )
-def test_a_wrong_name_is_told_in_one_line(
-    jack_server: JackServer,  # noqa: ARG001 - must run first
-    tiny_model: Path,
-    take: Path,
-    wrong: tuple[str, str],
-) -> None:
+def test_a_wrong_name_is_told_in_one_line(tiny_model: Path, take: Path, wrong: tuple[str, str]) -> None:
     with Jam("--model", tiny_model, "--output", "virtual", "--record", take, *wrong) as jam:
         assert jam.wait() == 1
     assert len(jam.said) == 1

@@ -22,12 +22,12 @@ from improv.music.score import Note
 pytestmark = pytest.mark.jack
 
 GRID_SECONDS = 0.125  # a sixteenth note at 120 BPM
-BASS, PLAYED, OCTAVE = range(36, 48), range(60, 72), 12
+BASS, DOUBLED, PLAYED = range(36, 48), range(48, 60), range(60, 72)
 
 
 @pytest.fixture(scope="module")
 def shadow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A partner whose play is known: it doubles the player's notes from C4 to B4 an octave higher, struck where they
+    """A partner whose play is known: it doubles the player's notes from C4 to B4 an octave lower, struck where they
     are struck and held where they are held, above a bass of its own."""
     model = RnnRbm(Config(hidden=2 * len(PLAYED), recurrent=1, bars=False, normalised=False))
     for parameter in model.parameters():
@@ -37,9 +37,9 @@ def shadow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.b_h.data.fill_(-22.0)
     for hidden in range(2 * len(PLAYED)):  # one hidden unit ties each pitch to its octave, first sounding, then struck
         part, degree = divmod(hidden, len(PLAYED))
-        played = part * model.config.n_pitches + PLAYED[degree] - LOW
+        played, doubled = (part * model.config.n_pitches + pitches[degree] - LOW for pitches in (PLAYED, DOUBLED))
         model.b_v.data[played], model.W.data[played, hidden] = -60.0, 44.0  # never sounds unless it is clamped
-        model.b_v.data[played + OCTAVE], model.W.data[played + OCTAVE, hidden] = -14.0, 24.0
+        model.b_v.data[doubled], model.W.data[doubled, hidden] = -14.0, 24.0
     path = tmp_path_factory.mktemp("shadow") / "shadow.pt"
     checkpoint.save(path, model)
     return path
@@ -80,7 +80,7 @@ def played(_jack_server: JackServer, shadow: Path, tmp_path_factory: pytest.Temp
             patch.setenv(name, _jack_server.env[name])
         keyboard = MidiPeer("play", "keyboard")
         options = ("--model", shadow, "--output", "virtual", "--record", take, "--tempo", 120, "--seed", 1)
-        with Listener(_jack_server) as listener, Jam(*options) as jam:
+        with Listener() as listener, Jam(*options) as jam:
             listener.attach()
             _jack_server.connect(keyboard.port, INPUT)
             assert jam.says("playing")
@@ -103,7 +103,7 @@ def _doubled(listener: Listener, play: Callable[[], object]) -> int:
     before = len(listener.onsets)
     play()
     time.sleep(3 * GRID_SECONDS)
-    return sum(pitch in range(72, 84) for _, pitch in listener.onsets[before:])
+    return sum(pitch in DOUBLED for _, pitch in listener.onsets[before:])
 
 
 def _strike(keyboard: MidiPeer, pitch: int, seconds: float, rest: float = 0.0, note_off: bool = True) -> None:
@@ -160,10 +160,11 @@ def test_the_take_holds_both_parts(played: Played) -> None:
     assert sorted(note.pitch for note in played.partner) == sorted(pitch for _, pitch in played.listener.onsets)
 
 
-def test_trading_alternates(jack_server: JackServer, shadow: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("jack_server")
+def test_trading_alternates(shadow: Path, tmp_path: Path) -> None:
     take = tmp_path / "take.mid"
     options = ("--model", shadow, "--output", "virtual", "--record", take, "--mode", "trade", "--tempo", 300)
-    with Listener(jack_server) as listener, Jam(*options, "--seconds", 7) as jam:
+    with Listener() as listener, Jam(*options, "--seconds", 7) as jam:
         listener.attach()
         assert jam.wait() == 0
     assert listener.onsets
