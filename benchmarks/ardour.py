@@ -17,12 +17,13 @@ from improv.music.midifile import read_score
 
 HERE = Path(__file__).parent
 SECONDS = 20
+PERIOD = 1024  # samples: Ardour takes its time
 TUNE = HERE.parent / "assets" / "demo.mid"
 
 
 def main() -> int:
     """Records, then counts."""
-    with tempfile.TemporaryDirectory() as folder, jack_server():
+    with tempfile.TemporaryDirectory() as folder, jack_server(PERIOD):
         session, take = Path(folder, "session"), Path(folder, "take.mid")
         environment = {**os.environ, "ARDOUR_SESSION": str(session), "ARDOUR_SECONDS": str(SECONDS)}
         with subprocess.Popen(

@@ -1,0 +1,186 @@
+"""How the partner plays along: `python benchmarks/jam.py TUNE.mid [--seconds 60] [--model M.pt]`, with JACK installed.
+
+This process is the player: it plays the tune in real time into `improv in`, over and over, and records `improv:out`. It
+prints one JSON object: where the partner's notes lie in time and in the tune's key, and whether any was left sounding.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rtmidi
+from jack_server import RATE, jack_server
+from numpy.typing import NDArray
+
+from improv.live.messages import Status
+from improv.live.process import EngineProcess, Settings
+from improv.live.tune import Tune
+from improv.music.key import key_of
+from improv.music.midifile import read_score
+from improv.music.score import to_roll
+from improv.resources import bundled_model
+
+PERIOD = 64  # samples a cycle
+GRID = 0.25  # beats per frame of the bundled model
+BEFORE_STOP = 2.0  # seconds of rest, in which a player's last note must not be held for ever
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is printed: times in milliseconds; the shares of notes in the key are 0..1."""
+
+    notes: int
+    off_grid_p50: float
+    off_grid_p99: float
+    off_grid_max: float
+    period: float
+    unmatched: int
+    after_stop: int
+    key: str
+    in_key: float
+    in_key_by_chance: float
+    polyphony_mean: float
+    polyphony_max: int
+    missed_ticks: int
+    lateness_max: float
+    compute_p50: float
+    load: float
+
+
+class Listener:
+    """Records what comes to a port of its own, stamped by JACK."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[float, bytes]] = []
+        self._now = 0.0
+        self._port = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name="listener", queue_size_limit=16384)
+        self._port.set_callback(self._hear)
+
+    def attach(self, source: str) -> None:
+        """Waits for the port `source` and lays a cable to it."""
+        self._port.open_port(_index(self._port, source), "in")
+
+    def _hear(self, event: tuple[list[int], float], _: Any) -> None:
+        self._now += event[1]
+        self.heard.append((self._now, bytes(event[0])))
+
+    def notes(self) -> list[tuple[float, int, int]]:
+        """(seconds, pitch, velocity); velocity 0 ends a note."""
+        kept = [(at, m) for at, m in self.heard if m[0] & 0xF0 in (0x80, 0x90)]
+        return [(at, m[1], m[2] if m[0] & 0xF0 == 0x90 else 0) for at, m in kept]
+
+
+def _index(port: Any, name: str) -> int:
+    while name not in port.get_ports():
+        time.sleep(0.1)
+    return int(port.get_ports().index(name))
+
+
+def play(tune: Tune, keyboard: Any, seconds: float) -> None:
+    """Plays the tune again and again for so long, then lets go of every key."""
+    start = time.perf_counter()
+    beats = np.ceil(tune.beats / tune.bar_beats) * tune.bar_beats
+    events = ((n * beats + beat, pitch, velocity) for n in range(10**6) for beat, pitch, velocity in tune.events)
+    down = set()
+    for beat, pitch, velocity in events:
+        at = beat * 60 / tune.tempo
+        if at > seconds:
+            break
+        time.sleep(max(0.0, start + at - time.perf_counter()))
+        keyboard.send_message([0x90, pitch, velocity])
+        (down.add if velocity else down.discard)(pitch)
+    for pitch in down:
+        keyboard.send_message([0x80, pitch, 0])
+
+
+def jam(tune: Tune, model: Path, seconds: float) -> tuple[Listener, int, list[Status]]:
+    """Plays with a partner; returns what was heard, how much of it before it was told to stop, and its reports."""
+    listener, keyboard = Listener(), rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="keyboard")
+    states: list[Status] = []
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(
+            str(model), outputs=["virtual"], seed=1, take=str(Path(folder, "take.mid")), autoplay=True
+        )  # fmt: skip
+        settings.knobs["tempo"] = tune.tempo
+        engine = EngineProcess(settings)
+        listener.attach("improv:out")
+        keyboard.open_port(_index(keyboard, "improv in:in"), "out")
+        while not any(isinstance(report, Status) and report.state == "playing" for report in engine.new_reports()):
+            time.sleep(0.05)
+        playing = threading.Thread(target=play, args=(tune, keyboard, seconds))
+        playing.start()
+        while playing.is_alive():
+            states += [report for report in engine.new_reports() if isinstance(report, Status)]
+            time.sleep(0.1)
+        time.sleep(BEFORE_STOP)
+        before = len(listener.heard)
+        if engine.close():
+            raise SystemExit("the engine failed")
+    time.sleep(0.2)
+    return listener, before, states
+
+
+def figures(path: Path, tune: Tune, listener: Listener, before: int, states: list[Status]) -> Figures:
+    """What the recording says."""
+    notes = listener.notes()
+    onsets = np.array([at for at, _, velocity in notes if velocity])
+    off = _off_grid(onsets, GRID * 60 / tune.tempo)
+    sounding: set[int] = set()
+    polyphony, last = [(0.0, 0)], 0.0
+    for at, pitch, velocity in notes:
+        polyphony.append((at - last, len(sounding)))
+        (sounding.add if velocity else sounding.discard)(pitch)
+        last = at
+    time_of, voices = np.array(polyphony).T
+    key = key_of(to_roll(read_score(path), GRID))
+    return Figures(
+        notes=len(onsets),
+        off_grid_p50=float(np.percentile(off, 50)),
+        off_grid_p99=float(np.percentile(off, 99)),
+        off_grid_max=float(off.max()),
+        period=1000 * PERIOD / RATE,
+        unmatched=len(sounding),
+        after_stop=sum(m[0] & 0xF0 == 0x90 for _, m in listener.heard[before:]),
+        key=key.name,
+        in_key=float(np.mean([pitch % 12 in key.pitch_classes for _, pitch, velocity in notes if velocity])),
+        in_key_by_chance=7 / 12,
+        polyphony_mean=float((time_of * voices).sum() / time_of[voices > 0].sum()),
+        polyphony_max=int(voices.max()),
+        missed_ticks=max(state.missed for state in states),
+        lateness_max=max(state.lateness_ms for state in states),
+        compute_p50=float(np.median([state.compute_ms for state in states])),
+        load=os.getloadavg()[0],
+    )
+
+
+def _off_grid(onsets: NDArray[np.float64], frame: float) -> NDArray[np.float64]:
+    """How many milliseconds each onset is away from the grid that fits them best."""
+    angles = 2 * np.pi * onsets / frame
+    middle = np.angle(np.exp(1j * angles).mean())
+    return np.abs(np.angle(np.exp(1j * (angles - middle)))) / (2 * np.pi) * frame * 1000
+
+
+def main() -> int:
+    """Plays and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tune", type=Path)
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--model", type=Path, default=bundled_model())
+    args = parser.parse_args()
+    tune = Tune.read(args.tune)
+    with jack_server(PERIOD):
+        result = figures(args.tune, tune, *jam(tune, args.model, args.seconds))
+    print(json.dumps({name: round(v, 3) if isinstance(v, float) else v for name, v in asdict(result).items()}))
+    return 1 if result.unmatched or result.after_stop else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
