@@ -1,7 +1,8 @@
 """How the partner plays along: `python benchmarks/jam.py TUNE.mid [--seconds 60] [--model M.pt]`, with JACK installed.
 
-This process is the player: it plays the tune in real time into `improv in`, over and over, and records `improv:out`. It
-prints one JSON object: where the partner's notes lie in time and in the tune's key, and whether any was left sounding.
+This process is the player: it plays the tune's first track in real time into `improv in`, over and over, and records
+`improv:out`. It prints one JSON object: where the partner's notes lie in time and in the tune's key, and whether any was
+left sounding.
 """
 
 import argparse
@@ -24,12 +25,13 @@ from improv.live.messages import Status
 from improv.live.process import EngineProcess, Settings
 from improv.live.tune import Tune
 from improv.music.key import key_of
-from improv.music.midifile import read_score
-from improv.music.score import to_roll
+from improv.music.midifile import read_score, write_midi
+from improv.music.score import Score, to_roll
 from improv.resources import bundled_model
 
 PERIOD = 64  # samples a cycle
 GRID = 0.25  # beats per frame of the bundled model
+ALL_NOTES_OFF = bytes([0xB0, 123, 0])  # the first thing heard of an engine that stops
 BEFORE_STOP = 2.0  # seconds of rest, in which a player's last note must not be held for ever
 
 
@@ -101,8 +103,17 @@ def play(tune: Tune, keyboard: Any, seconds: float) -> None:
         keyboard.send_message([0x80, pitch, 0])
 
 
-def jam(tune: Tune, model: Path, seconds: float) -> tuple[Listener, int, list[Status]]:
-    """Plays with a partner; returns what was heard, how much of it before it was told to stop, and its reports."""
+def melody(score: Score) -> Tune:
+    """The first track of the score as the player."""
+    notes = [note for note in score.notes if note.track == min(note.track for note in score.notes)]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "melody.mid")
+        write_midi(file, {"melody": notes}, score.tempo_map, score.bar_beats)
+        return Tune.read(file)
+
+
+def jam(tune: Tune, model: Path, seconds: float) -> tuple[Listener, list[Status]]:
+    """Plays with a partner; returns what was heard, and its reports."""
     listener, keyboard = Listener(), rtmidi.MidiOut(rtmidi.API_UNIX_JACK, name="keyboard")
     states: list[Status] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -115,20 +126,20 @@ def jam(tune: Tune, model: Path, seconds: float) -> tuple[Listener, int, list[St
         keyboard.open_port(_index(keyboard, "improv in:in"), "out")
         while not any(isinstance(report, Status) and report.state == "playing" for report in engine.new_reports()):
             time.sleep(0.05)
+        listener.heard.clear()  # the silence an output begins with
         playing = threading.Thread(target=play, args=(tune, keyboard, seconds))
         playing.start()
         while playing.is_alive():
             states += [report for report in engine.new_reports() if isinstance(report, Status)]
             time.sleep(0.1)
         time.sleep(BEFORE_STOP)
-        before = len(listener.heard)
         if engine.close():
             raise SystemExit("the engine failed")
     time.sleep(0.2)
-    return listener, before, states
+    return listener, states
 
 
-def figures(path: Path, tune: Tune, listener: Listener, before: int, states: list[Status]) -> Figures:
+def figures(score: Score, tune: Tune, listener: Listener, states: list[Status]) -> Figures:
     """What the recording says."""
     notes = listener.notes()
     onsets = np.array([at for at, _, velocity in notes if velocity])
@@ -140,7 +151,8 @@ def figures(path: Path, tune: Tune, listener: Listener, before: int, states: lis
         (sounding.add if velocity else sounding.discard)(pitch)
         last = at
     time_of, voices = np.array(polyphony).T
-    key = key_of(to_roll(read_score(path), GRID))
+    messages = [message for _, message in listener.heard]
+    key = key_of(to_roll(score, GRID))
     return Figures(
         notes=len(onsets),
         off_grid_p50=float(np.percentile(off, 50)),
@@ -148,7 +160,7 @@ def figures(path: Path, tune: Tune, listener: Listener, before: int, states: lis
         off_grid_max=float(off.max()),
         period=1000 * PERIOD / RATE,
         unmatched=len(sounding),
-        after_stop=sum(m[0] & 0xF0 == 0x90 for _, m in listener.heard[before:]),
+        after_stop=sum(m[0] & 0xF0 == 0x90 for m in messages[messages.index(ALL_NOTES_OFF) :]),
         key=key.name,
         in_key=float(np.mean([pitch % 12 in key.pitch_classes for _, pitch, velocity in notes if velocity])),
         in_key_by_chance=7 / 12,
@@ -175,9 +187,10 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--model", type=Path, default=bundled_model())
     args = parser.parse_args()
-    tune = Tune.read(args.tune)
+    score = read_score(args.tune)
+    tune = melody(score)
     with jack_server(PERIOD):
-        result = figures(args.tune, tune, *jam(tune, args.model, args.seconds))
+        result = figures(score, tune, *jam(tune, args.model, args.seconds))
     print(json.dumps({name: round(v, 3) if isinstance(v, float) else v for name, v in asdict(result).items()}))
     return 1 if result.unmatched or result.after_stop else 0
 
