@@ -31,8 +31,8 @@ def main() -> int:
         ) as ardour:
             assert ardour.stdout is not None
             armed = any(line == "armed\n" for line in ardour.stdout)
-            improv = [sys.executable, "-m", "improv", "play", "--headless", "--input", TUNE, "--output", "virtual"]
-            with subprocess.Popen([*improv, "--record", take, "--seconds", str(2 * SECONDS)]) as playing:
+            improv = [sys.executable, "-m", "improv", "play", "--headless", "--input", str(TUNE), "--output", "virtual"]
+            with subprocess.Popen([*improv, "--record", str(take), "--seconds", str(2 * SECONDS)]) as playing:
                 ardour.stdout.read()
                 failed = ardour.wait()
                 playing.send_signal(2)

@@ -1,8 +1,8 @@
 """How the partner plays along: `python benchmarks/jam.py TUNE.mid [--seconds 60] [--model M.pt]`, with JACK installed.
 
 This process is the player: it plays the tune's first track in real time into `improv in`, over and over, and records
-`improv:out`. It prints one JSON object: where the partner's notes lie in time and in the tune's key, and whether any was
-left sounding.
+`improv:out`. It prints one JSON object: where the partner's notes lie in time and in the tune's key, and whether any
+was left sounding.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from improv.music.score import Score, to_roll
 from improv.resources import bundled_model
 
 PERIOD = 64  # samples a cycle
+PATIENT = ("-S", "-t", "10")  # rather than lose messages the server waits, ten times so many milliseconds at most
 GRID = 0.25  # beats per frame of the bundled model
 ALL_NOTES_OFF = bytes([0xB0, 123, 0])  # the first thing heard of an engine that stops
 BEFORE_STOP = 2.0  # seconds of rest, in which a player's last note must not be held for ever
@@ -91,7 +92,7 @@ def play(tune: Tune, keyboard: Any, seconds: float) -> None:
     start = time.perf_counter()
     beats = np.ceil(tune.beats / tune.bar_beats) * tune.bar_beats
     events = ((n * beats + beat, pitch, velocity) for n in range(10**6) for beat, pitch, velocity in tune.events)
-    down = set()
+    down: set[int] = set()
     for beat, pitch, velocity in events:
         at = beat * 60 / tune.tempo
         if at > seconds:
@@ -177,7 +178,8 @@ def _off_grid(onsets: NDArray[np.float64], frame: float) -> NDArray[np.float64]:
     """How many milliseconds each onset is away from the grid that fits them best."""
     angles = 2 * np.pi * onsets / frame
     middle = np.angle(np.exp(1j * angles).mean())
-    return np.abs(np.angle(np.exp(1j * (angles - middle)))) / (2 * np.pi) * frame * 1000
+    away: NDArray[np.float64] = np.abs(np.angle(np.exp(1j * (angles - middle))))
+    return away / (2 * np.pi) * frame * 1000
 
 
 def main() -> int:
@@ -189,7 +191,7 @@ def main() -> int:
     args = parser.parse_args()
     score = read_score(args.tune)
     tune = melody(score)
-    with jack_server(PERIOD):
+    with jack_server(PERIOD, *PATIENT):
         result = figures(score, tune, *jam(tune, args.model, args.seconds))
     print(json.dumps({name: round(v, 3) if isinstance(v, float) else v for name, v in asdict(result).items()}))
     return 1 if result.unmatched or result.after_stop else 0

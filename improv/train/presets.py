@@ -69,8 +69,8 @@ class Preset:
 PRESETS = {
     "partner": Preset(
         "a partner for jamming: sixteenths, struck and held notes told apart",
-        Recipe(cd_steps=10, elsewhere=0.5, alone=0.4),
-        {"hidden": 200, "recurrent": 200, "core": "gru", "onsets": True, "bars": True},
+        Recipe(epochs=20, cd_steps=10, elsewhere=0.25, batch=24, alone=0.4),
+        {"hidden": 200, "recurrent": 256, "core": "gru", "onsets": True, "bars": True},
         {"grid": 0.25},
     ),
     "tutorial": Preset(
