@@ -56,8 +56,8 @@ class JackServer:
         """Start it, unless it runs, and wait until it answers."""
         if self._process is not None and self._process.poll() is None:
             return
-        # Synchronous: otherwise JACK drops and repeats messages whenever the machine is too busy to keep its cycle. Short
-        # of patience: it waits ten times its timeout for a client that misses a cycle, as those do that come or go.
+        # Synchronous: otherwise JACK drops and repeats messages whenever the machine is too busy to keep its cycle.
+        # Short of patience: it waits ten times its timeout for a client that misses a cycle, as newcomers do.
         command = ["jackd", "-S", "-t", "10", "-r", "-n", self.name, "-d", "dummy", "-r", "48000", "-p", "64"]
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
         wait = ["jack_wait", "-s", self.name, "-w", "-t", "10"]

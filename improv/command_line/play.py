@@ -114,7 +114,7 @@ class Teller:
                     print(
                         f"nothing was played: no take in {path}" if empty else f"take kept in {path}", file=sys.stderr
                     )
-                    self.take = self.take if empty else Path(path)
+                    self.take = self.take or (None if empty else Path(path))  # the take comes before output files
                 case Status(state):
                     if state == "playing" and state != self._state:
                         self._say_playing(report)
@@ -122,7 +122,7 @@ class Teller:
 
     @staticmethod
     def _say_playing(status: Status) -> None:
-        ends = f"{', '.join(status.inputs) or 'a tune'} -> {', '.join(status.outputs)}"
+        ends = f"from {', '.join(status.inputs) or 'no port'} to {', '.join(status.outputs) or 'no port'}"
         knobs = ", ".join(f"{name} {KNOBS[name].text(value)}" for name, value in status.knobs.items())
         print(f"playing: {status.mode}, {knobs}; {ends}; Ctrl+C stops", file=sys.stderr)
 

@@ -95,8 +95,9 @@ def run(args: argparse.Namespace) -> int:
         config, recipe, corpus.splits["train"], corpus.splits.get("valid", []), args.out, args.seed, device
     )
     done = trainer.resume() if args.resume else 0
-    if done:
-        print(f"resuming after epoch {done}", file=sys.stderr)
+    if args.resume:
+        told = f"resuming after epoch {done}" if done else "there is nothing to resume beside --out: training anew"
+        print(told, file=sys.stderr)
     return _train(trainer, corpus, args)
 
 

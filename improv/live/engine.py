@@ -90,8 +90,10 @@ class Engine:
             while self._running:
                 self._turn()
         finally:
-            self._end_performance()
-            self.outputs.close()
+            try:
+                self._end_performance()
+            finally:
+                self.outputs.close()
 
     def _begin(self) -> None:
         self._set_key(self.settings.key)
@@ -179,6 +181,8 @@ class Engine:
                     self.player.note(self.clock.now(), pitch, velocity)
         except ImprovError as error:
             self.report(say.Problem(str(error)))
+        except (TypeError, ValueError, AttributeError) as error:
+            self.report(say.Problem(f"not a command that can be carried out: {error}"))
 
     def _sounded(self, part: str, pitch: int, velocity: int, beat: float) -> None:
         self.report(say.Sounded(part, pitch, velocity, beat))
@@ -192,10 +196,10 @@ class Engine:
         if self.model is None:
             self._play_when_ready = True
             return
+        self._takes.begin(self._take_files(), self.player.bar_beats, self.knobs["tempo"])
         start = self.clock.now() + START_SECONDS
         if self.settings.seconds is not None:
             self._ends_at = start + self.settings.seconds
-        self._takes.begin(self._take_files(), self.player.bar_beats, self.knobs["tempo"])
         self._perform(self.model, Timeline(start, self.knobs["tempo"]), 0.0)
         self._next_status = 0.0  # now: nobody should draw a note before it is known that it plays
 
@@ -212,7 +216,11 @@ class Engine:
     def _take_files(self) -> dict[Path, tuple[str, ...]]:
         """The files to record, and which parts each keeps."""
         take = Path(self.settings.take) if self.settings.take else new_take()
-        return {take: ("player", "partner"), **{Path(name): ("partner",) for name in self._output_files}}
+        files = {take: ("player", "partner"), **{Path(name): ("partner",) for name in self._output_files}}
+        if self._performances:  # every take of a session has a file of its own
+            number = self._performances + 1
+            files = {path.with_name(f"{path.stem}-{number}{path.suffix}"): parts for path, parts in files.items()}
+        return files
 
     def _hand(self) -> Hand:
         return Hand(MODES[self.mode], Controls(self.knobs["temperature"], int(self.knobs["k"])))

@@ -8,6 +8,7 @@ import queue
 import signal
 import sys
 import threading
+import traceback
 from functools import partial
 from typing import IO
 
@@ -16,9 +17,9 @@ from improv.live.clock import Inbox, RealClock
 from improv.live.engine import Engine
 from improv.live.inputs import InputLost, Listing, PlayerInput, in_background
 from improv.live.messages import Problem, Quit, Report, Status, decode, encode
-from improv.live.outputs import SYNTH, Output, Outputs
+from improv.live.outputs import SYNTH, Output, Outputs, silence_output
 from improv.live.ports.patchbay import Patchbay
-from improv.live.ports.port import InputPort, Port
+from improv.live.ports.port import InputPort, OutputPort, Port
 from improv.live.process import Settings
 from improv.live.thinker import Thinker
 
@@ -90,12 +91,14 @@ def main() -> int:
 
 def _read_commands(inbox: Inbox) -> None:
     """Passes on what stands on standard input; its end, or the death of who writes there, ends the engine."""
-    for line in sys.stdin:
-        try:
-            inbox.put(decode(line))
-        except ValueError as error:
-            inbox.put(Problem(str(error)))
-    inbox.put(Quit())
+    try:
+        for line in sys.stdin:
+            try:
+                inbox.put(decode(line))
+            except ValueError as error:
+                inbox.put(Problem(str(error)))
+    finally:
+        inbox.put(Quit())
 
 
 def _open_output(patchbay: Patchbay, inbox: Inbox, name: str) -> Output:
@@ -108,6 +111,8 @@ def _open_output(patchbay: Patchbay, inbox: Inbox, name: str) -> Output:
 
 def _port_changed(inbox: Inbox, port: Port, connected: bool) -> None:
     if connected:
+        if isinstance(port, OutputPort):
+            silence_output(port)  # it may have gone with a note on its way, whose end never came
         return
     inbox.put(Problem(f"{port.wanted} is gone; it will be used again when it is back"))
     if isinstance(port, InputPort):
@@ -115,4 +120,9 @@ def _port_changed(inbox: Inbox, port: Port, connected: bool) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        status = main()
+    except Exception:
+        traceback.print_exc()
+        status = 1
+    os._exit(status)  # all is closed; the thinker's thread may be deep in a library that does not survive a shutdown

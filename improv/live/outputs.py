@@ -51,6 +51,13 @@ class Unopened:
     text: str
 
 
+def silence_output(output: Output) -> None:
+    """Ends every note on every channel of `output`."""
+    for channel in range(16):
+        for controller in (SUSTAIN, ALL_NOTES_OFF, ALL_SOUND_OFF):
+            output.send(bytes([CONTROL | channel, controller, 0]))
+
+
 class Outputs:
     """The open outputs by the name they were asked for. The synth sounds both parts, a port the partner's alone.
 
@@ -79,7 +86,7 @@ class Outputs:
         """Has exactly `names` open, soon; what is open already is left alone."""
         for name in [name for name in self._open if name not in names]:
             output = self._open.pop(name)
-            self._silence(output)
+            silence_output(output)
             self._in_background(output.close)
         for name in set(names) - self._wanted:
             self._in_background(partial(self._open_beside, name))
@@ -97,7 +104,7 @@ class Outputs:
             self._in_background(item.output.close)
             return
         self._open[item.name] = item.output
-        self._silence(item.output)  # whatever an earlier session may have left sounding there
+        silence_output(item.output)  # whatever an earlier session may have left sounding there
 
     def unopened(self, item: Unopened) -> None:
         """Goes on without it."""
@@ -125,7 +132,7 @@ class Outputs:
     def silence(self) -> None:
         """Ends every note on every channel of every output."""
         for output in self._open.values():
-            self._silence(output)
+            silence_output(output)
 
     def close(self) -> None:
         """Silences and closes them all; returns when that is done."""
@@ -134,9 +141,3 @@ class Outputs:
             output.close()
         self._open.clear()
         self._wanted.clear()
-
-    @staticmethod
-    def _silence(output: Output) -> None:
-        for channel in range(16):
-            for controller in (SUSTAIN, ALL_NOTES_OFF, ALL_SOUND_OFF):
-                output.send(bytes([CONTROL | channel, controller, 0]))

@@ -18,7 +18,7 @@ from improv.live.modes import Mode, Moment, Turn
 from improv.live.quantiser import Quantiser
 from improv.live.thinker import Answer, Loaded, Think
 from improv.live.voices import NoteSink, Voices
-from improv.music.pianoroll import Frame
+from improv.music.pianoroll import SOUNDING, Frame
 
 MARGIN = 0.008  # seconds the answer should be ready before its tick
 CAUTION = 2.0  # times the longest recent computation is allowed for
@@ -72,6 +72,7 @@ class Performance:
         self._thinking = False  # whether the thinker is still at a job
         self._answer: Answer | None = None
         self._partner: deque[Frame] = deque()  # what the partner sounded in the frames not yet heard
+        self._unanswered = 0  # ticks in a row
         self._durations: deque[float] = deque(maxlen=32)
 
     @property
@@ -109,12 +110,12 @@ class Performance:
         self.voices.hear_velocity(velocity)
 
     def answered(self, answer: Answer) -> None:
-        """The thinker is done; an answer to a frame that has passed is not played any more."""
+        """The thinker is done. An answer that comes after its tick is played at the next one: late, but not lost."""
         if answer.performance == self.number:
             self._durations.append(answer.seconds)
             self.key = answer.key
             self._thinking = False
-            self._answer = answer if answer.number == self._next and self._asked else None
+            self._answer = answer
 
     def thinker_failed(self) -> None:
         """The answer that was asked for will not come."""
@@ -141,11 +142,12 @@ class Performance:
 
     def _tick(self) -> None:
         answer, self._answer = self._answer, None
-        if answer is None:  # hold what sounds: the beat goes on
-            self.missed += 1
-            frame = self.voices.held()
-        else:
-            frame = answer.frame
+        self.missed += answer is None or answer.number != self._next
+        self._unanswered = self._unanswered + 1 if answer is None else 0
+        # Without an answer what sounds is held, so that the beat goes on; but not for longer than a bar.
+        frame = self.voices.held() if answer is None else answer.frame
+        rest = self._unanswered * self.grid > self.bar_beats
+        frame = frame & (1 - self.player.frame(self._next)[SOUNDING]) * (not rest)
         self.voices.play(frame, self.next_beat, self.bar_beats)
         self._partner.append(frame)
         self._next += 1

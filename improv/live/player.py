@@ -26,7 +26,7 @@ class Player:
     def __init__(self, outputs: Outputs, sounded: Callable[[int, int, float], None]) -> None:
         self._outputs, self._sounded = outputs, sounded
         self._performance: Performance | None = None
-        self._down: set[int] = set()
+        self._down: dict[int, int] = {}  # pitch -> velocity
         self._tune: Tune | None = None
         self._pending: deque[tuple[float, int, int]] = deque()  # of the tune, still to come: beat, pitch, velocity
 
@@ -52,13 +52,19 @@ class Player:
         self._performance = performance
         if self._tune is not None and beat == 0:
             self._pending = deque(self._tune.events)
-        for pitch in sorted(self._down):
+        for pitch, velocity in sorted(self._down.items()):
             performance.player.note_on(pitch, beat)
+            if beat == 0:  # a new take has not heard of them
+                self._sounded(pitch, velocity, beat)
 
     def leave(self, at: float) -> None:
         """The performance ends at the moment `at`: a tune lets go of its notes, a person may go on."""
         if self._tune is not None:
             self.release(at)
+        elif self._performance is not None:
+            beat = self._performance.timeline.beat_at(at)
+            for pitch in sorted(self._down):
+                self._sounded(pitch, 0, beat)
         self._pending.clear()
         self._performance = None
 
@@ -87,12 +93,12 @@ class Player:
     def note(self, at: float, pitch: int, velocity: int) -> None:
         """A key is struck at the moment `at`, or let go where `velocity` is 0."""
         if pitch in self._down:
-            self._down.discard(pitch)
+            del self._down[pitch]
             self._outputs.player(pitch, 0)
         elif not velocity:
             return
         if velocity:
-            self._down.add(pitch)
+            self._down[pitch] = velocity
             self._outputs.player(pitch, velocity)
         performance, beat = self._performance, 0.0
         if performance is not None:
@@ -101,9 +107,10 @@ class Player:
         self._sounded(pitch, velocity, beat)
 
     def release(self, at: float) -> None:
-        """All keys are up."""
+        """All keys and the pedal are up."""
         for pitch in sorted(self._down):
             self.note(at, pitch, 0)
+        self._outputs.pedal(0)
 
     def lost(self, at: float) -> None:
         """The keyboard is gone, so nobody else will release what it held."""

@@ -106,7 +106,7 @@ def load_npz(path: Path) -> dict[str, list[PianoRoll]]:
         with np.load(path, allow_pickle=False) as arrays:
             grid = float(arrays["frame_beats"]) if "frame_beats" in arrays else 1.0
             low = int(arrays["pitch_low"]) if "pitch_low" in arrays else LOW
-            names = [key.removesuffix("_frames") for key in arrays.files if key.endswith("_frames")]
+            names = [name for name in ("train", "valid", "test") if f"{name}_frames" in arrays]
             splits = {name: _pieces(arrays[f"{name}_frames"], arrays[f"{name}_lengths"], grid, low) for name in names}
     except ImprovError as error:
         raise ImprovError(f"{path}: {error}") from error

@@ -121,7 +121,7 @@ class Trainer:
         Raises:
             ImprovError: the weights grew beyond all numbers, or a checkpoint cannot be written.
         """
-        if not self.history:  # also shows at once, not after an hour, whether the files can be written
+        if not self.history and not self.out.exists():  # shows at once, not after an hour, whether it can be written
             self._save()
         for number in range(len(self.history) + 1, self.recipe.epochs + 1):
             started = time.perf_counter()

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 from studio import STARTED, Studio, sounding_after
 
+from improv.live.inputs import InputLost
 from improv.live.messages import Panic, Play, Problem, SetKnob, SetMode, SetModel, SetOutput, Stop, TakeKept
+from improv.live.thinker import Answer
 from improv.model import checkpoint
 from improv.model.rnn_rbm import Config, RnnRbm
 from improv.music.midifile import read_score
@@ -232,7 +234,62 @@ def test_every_performance_has_a_take_of_its_own(studio: Studio) -> None:
     studio.at(3.0, Stop())
     studio.at(4.0, Play())
     studio.run(6)
-    assert [report for report in studio.reports if isinstance(report, TakeKept)] == [TakeKept(str(studio.take))] * 2
+    second = studio.take.with_name("take-2.mid")
+    kept = [report for report in studio.reports if isinstance(report, TakeKept)]
+    assert kept == [TakeKept(str(studio.take)), TakeKept(str(second))]
+    assert read_score(studio.take).notes != read_score(second).notes
+
+
+def test_keys_held_over_play_and_stop_are_in_the_take_as_long_as_they_were_held(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    studio = Studio(tiny_model, tmp_path / "take.mid")
+    studio.at(0.5, Stop())
+    studio.note(1.0, 72)
+    studio.at(2.0, Play())
+    studio.at(4.0, Stop())
+    studio.run(5)
+    player = [note for note in read_score(tmp_path / "take-2.mid").notes if note.track == 1]
+    assert [(note.pitch, round(note.onset, 1), round(note.end, 1)) for note in player] == [(72, 0.0, 3.9)]
+
+
+def test_a_key_struck_between_question_and_tick_is_not_struck_by_the_partner_too(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    studio = Studio(tiny_model, tmp_path / "take.mid", mode="solo")
+    just_before_a_tick = STARTED + 16 * FRAME - 0.002
+    for pitch in range(51, 71):
+        studio.note(just_before_a_tick, pitch, until=just_before_a_tick + 0.5)
+    studio.run(3)
+    assert not [n for n in studio.partner if n[2] and just_before_a_tick < n[0] < just_before_a_tick + 0.1]
+
+
+def test_a_partner_that_is_always_late_is_heard_all_the_same(tiny_model: Path, tmp_path: Path) -> None:
+    studio = Studio(tiny_model, tmp_path / "take.mid", mode="solo")
+    put = studio.clock.put
+    studio.clock.put = lambda item, at=0.0: put(item, studio.clock.now() + 0.1 if isinstance(item, Answer) else at)  # type: ignore[method-assign]
+    studio.run(10)
+    assert sum(velocity > 0 for _, _, velocity in studio.partner) > 20
+    assert studio.status().missed > 20
+
+
+def test_when_the_keyboard_is_gone_its_pedal_is_up(tiny_model: Path, tmp_path: Path) -> None:
+    studio = Studio(tiny_model, tmp_path / "take.mid", outputs=["synth"])
+    studio.midi(1.0, [0xB0, 64, 127])
+    studio.clock.put(InputLost(), 2.0)
+    studio.run(3)
+    pedals = [
+        message for at, message in studio.tapes["synth"].messages if message[:2] == bytes([0xB0, 64]) and at < 2.5
+    ]
+    assert pedals[-1][2] == 0
+
+
+def test_a_command_of_the_wrong_types_is_refused_and_the_music_goes_on(studio: Studio) -> None:
+    studio.at(1.0, SetKnob("tempo", "fast"))  # type: ignore[arg-type]
+    studio.at(1.0, SetMode(["x"]))  # type: ignore[arg-type]
+    studio.run(3)
+    assert sum(isinstance(report, Problem) for report in studio.reports) == 2
+    assert any(at > 2 for at, *_ in studio.partner)
 
 
 def test_a_tune_as_input_is_played_in_its_time(tiny_model: Path, tmp_path: Path) -> None:
