@@ -92,7 +92,7 @@ def test_a_typed_value_is_sent_once_when_it_is_complete(build):
 
 def test_shows_the_unit(build):
     assert build(TEMPO)[0].value.text() == "120 BPM"
-    assert build(K)[0].value.text() == "200 steps"
+    assert build(K)[0].value.text() == f"{K.default} steps"
 
 
 def test_what_the_engine_reports_is_shown_and_not_sent_back(build):
