@@ -9,7 +9,8 @@ import torch
 from jack_machine import JackServer, MidiPeer, missing
 
 from improv.model import checkpoint
-from improv.model.rnn_rbm import Config, RnnRbm
+from improv.model.config import Config
+from improv.model.sequence_model import SequenceModel
 
 torch.set_num_threads(1)  # more make small models slower, and the tests' other processes late
 
@@ -18,9 +19,10 @@ torch.set_num_threads(1)  # more make small models slower, and the tests' other 
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint, made on the spot, that plays two or three notes a frame around middle C."""
     torch.manual_seed(0)
-    model = RnnRbm(Config(hidden=8, recurrent=8))
-    model.b_v.data.fill_(-6.0)
-    model.b_v.data[30:50] = -2.0
+    model = SequenceModel(Config(hidden=8, recurrent=8))
+    assert model.rbm is not None
+    model.rbm.b_v.data.fill_(-6.0)
+    model.rbm.b_v.data[30:50] = -2.0
     path = tmp_path_factory.mktemp("model") / "tiny.pt"
     checkpoint.save(path, model)
     return path

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from improv.knobs import Controls
 from improv.live.listening import KeyListener, Register
 from improv.live.modes import Turn
-from improv.model.rnn_rbm import RnnRbm
+from improv.model.sequence_model import SequenceModel
 from improv.music.key import Key
 from improv.music.pianoroll import SOUNDING, STRUCK, Frame, silence, transpose
 from improv.sampling.chain import FREE, make_chain
+from improv.sampling.nade import NadeSampler
 
 MEMORY = 256  # frames kept, from which the state is rebuilt when the key changes
 
@@ -27,25 +28,25 @@ class Improviser:
     """One partner. For every frame n call `answer` before its tick, and `hear` once the frame is over.
 
     Args:
-        model: an RNN-RBM on the CPU.
+        model: on the CPU.
         seed: of all its choices.
         sampler: who runs the chain, one of improv.sampling.chain.SAMPLERS.
         key: the key to play in, or None to follow what is heard.
     """
 
-    def __init__(self, model: RnnRbm, seed: int, sampler: str = "cpu", key: Key | None = None) -> None:
+    def __init__(self, model: SequenceModel, seed: int, sampler: str = "cpu", key: Key | None = None) -> None:
         self.model = model
         self.config = model.config
-        self.chain = make_chain(model.W.detach().numpy(), seed, sampler)
+        self.sampler = sampler
+        self._chain = None if model.rbm is None else make_chain(model.rbm.W.detach().numpy(), seed, sampler)
+        self._nade = None if model.nade is None else NadeSampler(model.nade, seed)
         self.fixed_key = key
         self._listener = KeyListener(self.config.grid, self.config.low)
         self._register = Register(self.config.grid, self.config.low)
         self._memory: deque[Frame] = deque(maxlen=MEMORY)
         self._previous = self._own = silence(self.config.n_pitches)
         self._shift = self._wanted_shift()
-        # The chain starts from silence: from the frame before, it would do little but repeat that.
-        self._start = np.zeros((1, self.config.n_visible), np.uint8)
-        self._state = model.initial_state()
+        self._state = model.cores.initial(1)
         self.number = 0
         self.bar_beats = 4.0
 
@@ -82,20 +83,32 @@ class Improviser:
         """
         if not turn.partner_plays:
             return silence(self.config.n_pitches)
-        model = self.model
-        with torch.inference_mode():
-            b_v, b_h = model.biases(self._state[0])
         previous = transpose(self._previous, self._shift)
         known = transpose(player, self._shift)
-        sample = self.chain.sample(
-            b_v.numpy(), b_h.numpy(), self._start, controls.k, controls.temperature,
-            self._held(known)[np.newaxis] if turn.clamped else None,
-        )  # fmt: skip
+        free = np.full(self.config.n_visible, FREE, np.int8)
+        v = self._sample(self._held(known) if turn.clamped else free, controls)
         # At the edge of the range pitches are folded, so the player's must be left out in both keys.
-        own = model.decode(sample.v[0], previous) & (1 - known[SOUNDING])
+        own = self.model.decode(v, previous) & (1 - known[SOUNDING])
         frame = transpose(own, -self._shift) & (1 - player[SOUNDING])
         frame[SOUNDING] &= frame[STRUCK] | self._own[SOUNDING]  # nobody can hold on to a note that another let go
         return np.asarray(frame)
+
+    def _sample(self, held: NDArray[np.int8], controls: Controls) -> NDArray[np.uint8]:
+        """Visible units [V] given the past, at the clamp `held` [V].
+
+        The chain starts where NADE proposes, else from silence: from the frame before, it would do little but repeat it.
+        """
+        with torch.inference_mode():
+            past = self.model.cores.past(self._state)
+            v = np.zeros(self.config.n_visible, np.uint8)
+            if self._nade is not None:
+                v = self._nade.sample(past, controls.temperature, held)
+            if self._chain is None or self.model.rbm is None:
+                return v
+            b_v, b_h = (biases.numpy() for biases in self.model.rbm.biases(past))
+        start = v[np.newaxis]
+        sample = self._chain.sample(b_v, b_h, start, controls.k, controls.temperature, held[np.newaxis])
+        return np.asarray(sample.v[0])
 
     def follow(self, key: Key | None) -> None:
         """Plays in `key` from now on, or follows what is heard where None."""
@@ -127,7 +140,7 @@ class Improviser:
         """Does all the slow things of the first frame (compiling, loading kernels) now."""
         nobody = silence(self.config.n_pitches)
         clamped = Turn(partner_plays=True, clamped=True, whose="both")
-        other = Improviser(self.model, 0, self.chain.name)  # so that our own choices stay those of our seed
+        other = Improviser(self.model, 0, self.sampler)  # so that our own choices stay those of our seed
         other.answer(nobody, clamped, Controls(k=1))
         other.hear(nobody)
 
@@ -147,7 +160,7 @@ class Improviser:
 
     def _remember(self) -> None:
         """The state anew from all remembered frames, as the model would have heard them in the present key."""
-        self._state = self.model.initial_state()
+        self._state = self.model.cores.initial(1)
         if self._memory:
             self._advance(np.stack(self._memory))
 
@@ -155,4 +168,4 @@ class Improviser:
         first = self.number - len(frames)
         inputs = self.model.inputs(transpose(frames, self._shift), first, self.bar_beats)
         with torch.inference_mode():
-            _, self._state = self.model.states(inputs.unsqueeze(0), self._state)
+            _, self._state = self.model.pasts(inputs.unsqueeze(0), self._state)

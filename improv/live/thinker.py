@@ -134,7 +134,7 @@ class Mind:
             improviser.remember(self.improviser)
         self.improviser = improviser
         config = model.config
-        return Loaded(job.path, config.grid, config.low, config.n_pitches, improviser.chain.name)
+        return Loaded(job.path, config.grid, config.low, config.n_pitches, improviser.sampler)
 
     def _think(self, job: Think) -> Answer:
         started = time.perf_counter()

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from improv.errors import ImprovError
 from improv.files import replace_file
-from improv.model.rnn_rbm import Config, RnnRbm
+from improv.model.config import Config
+from improv.model.sequence_model import SequenceModel
 
 FORMAT = "improv RNN-RBM"
 MAX_BYTES = 1 << 30
 
 
-def save(path: Path, model: RnnRbm, **training: Any) -> None:
+def save(path: Path, model: SequenceModel, **training: Any) -> None:
     """Writes the model, and whatever plain values `training` has to remember, so that no reader sees half a file.
 
     Raises:
@@ -34,7 +35,7 @@ def save(path: Path, model: RnnRbm, **training: Any) -> None:
     replace_file(path, buffer.getvalue())
 
 
-def load(path: Path) -> tuple[RnnRbm, dict[str, Any]]:
+def load(path: Path) -> tuple[SequenceModel, dict[str, Any]]:
     """The model in `path`, on the CPU and in evaluation mode, and what `save` was told to remember beside it.
 
     Raises:
@@ -49,7 +50,7 @@ def load(path: Path) -> tuple[RnnRbm, dict[str, Any]]:
         config.check()
         weights = content["weights"]
         _check_weights(config, weights)
-        model = RnnRbm(config)
+        model = SequenceModel(config)
         model.load_state_dict(weights)
         training = dict(content["training"])
     except Exception as error:  # hostile values raise whatever meets them first
@@ -76,7 +77,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 def _check_weights(config: Config, weights: Mapping[str, Tensor]) -> None:
     """The names, shapes and values of the weights, before anything of the claimed size is made for them."""
     with torch.device("meta"):
-        expected = {name: tensor.shape for name, tensor in RnnRbm(config).state_dict().items()}
+        expected = {name: tensor.shape for name, tensor in SequenceModel(config).state_dict().items()}
     if set(weights) != set(expected):
         raise ValueError("its weights have other names")
     for name, shape in expected.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -16,12 +17,15 @@ from improv.knobs import Controls
 from improv.live.generate import generate
 from improv.live.improviser import Improviser
 from improv.model import rbm
-from improv.model.rnn_rbm import RnnRbm
+from improv.model.core import Past
+from improv.model.nade import log_probability
+from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
-from improv.train.likelihood import in_chunks
-from improv.train.trainer import conditioning
+from improv.train.likelihood import conditioned, nade_likelihood, rbm_likelihood
 
 PSEUDO_CHUNK = 64  # frames whose every flip is weighed at once
+NADE_PSEUDO_FRAMES = 300  # at most about so many, evenly spread: NADE must be run once for every flip
+POLYPHONY = 12  # notes sounding at once that the histogram tells apart; more count as so many
 
 
 @dataclass(frozen=True)
@@ -33,8 +37,24 @@ class Effort:
     free_frames: int = 2000
 
 
+@dataclass
+class _Sums:
+    """What is summed over frames."""
+
+    log_p: float = 0.0
+    variance: float = 0.0
+    pseudo: float = 0.0
+    nade: float = 0.0
+    hits: int = 0
+    union: int = 0
+    copy_hits: int = 0
+    copy_union: int = 0
+    frames: int = 0
+    pseudo_frames: int = 0
+
+
 def evaluate(
-    model: RnnRbm,
+    model: SequenceModel,
     pieces: list[PianoRoll],
     effort: Effort,
     seed: int = 0,
@@ -42,8 +62,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """All figures of `improv eval` over the pieces, by the names of the command line's contract.
 
-    `log_likelihood` is the mean over all frames in nats, `log_likelihood_error` the standard error that AIS adds to it;
-    accuracies are in 0..1 (Bay et al. 2009).
+    `log_likelihood` is the mean over all frames in nats, `log_likelihood_error` the standard error of its estimate, zero
+    where it is exact; accuracies are in 0..1 (Bay et al. 2009).
 
     Raises:
         ImprovError: a piece covers other pitches than the model.
@@ -51,55 +71,102 @@ def evaluate(
     config, n = model.config, model.config.n_pitches
     if any((roll.low, roll.n_pitches) != (config.low, n) for roll in pieces):
         raise ImprovError(f"the data has other pitches than the model, which covers {n} from {config.low}")
-    encoded = [model.inputs(roll.frames, -roll.downbeat, roll.bar_beats) for roll in pieces]
-    with torch.no_grad():
-        v, u = conditioning(model, encoded)
-        b_v, b_h = model.biases(u)
-        generator = torch.Generator().manual_seed(seed)
-        z = in_chunks(model.W, b_v, b_h, effort.chains, effort.betas, generator, on_frames)
-        log_likelihood = -rbm.free_energy(v, model.W, b_v, b_h) - z.log_z
-    previous = torch.cat([torch.cat([torch.zeros(1, n), piece[:-1, :n]]) for piece in encoded])
-    return {
-        "log_likelihood": float(log_likelihood.mean()),
-        "log_likelihood_error": float(z.variance.sum().sqrt() / len(v)),
-        "estimator": f"AIS, {effort.chains} chains, {effort.betas} betas",
-        "pseudo_log_likelihood": _pseudo(model, v, b_v, b_h),
-        "accuracy": _accuracy(z.particles[..., :n], v[:, :n].unsqueeze(1)),
-        "copy_accuracy": _accuracy(previous, v[:, :n]),
-        "frames": len(v),
+    sums, generator = _Sums(), torch.Generator().manual_seed(seed)
+    total = sum(len(roll) for roll in pieces)
+    stride = 1 if model.rbm is not None else max(1, total // NADE_PSEUDO_FRAMES)
+    for v, past in conditioned(model, pieces):
+        _add(sums, model, v, past, effort, generator)
+        _add_pseudo(sums, model, v[stride // 2 :: stride], past.at(slice(stride // 2, None, stride)))
+        on_frames(len(v))
+    frames = sums.frames
+    figures = {
+        "log_likelihood": sums.log_p / frames,
+        "log_likelihood_error": sums.variance**0.5 / frames,
+        "estimator": _estimator(model, effort),
+        "pseudo_log_likelihood": sums.pseudo / sums.pseudo_frames,
+        "accuracy": sums.hits / sums.union if sums.union else 1.0,
+        "copy_accuracy": sums.copy_hits / sums.copy_union if sums.copy_union else 1.0,
+        "frames": frames,
         "free_run": _free_run(model, pieces, effort.free_frames, seed),
     }
+    if model.rbm is not None and model.nade is not None:
+        figures["nade_log_likelihood"] = sums.nade / frames
+    return figures
 
 
-def _pseudo(model: RnnRbm, v: Tensor, b_v: Tensor, b_h: Tensor) -> float:
-    with torch.no_grad():
-        total = sum(
-            float(rbm.pseudo_log_likelihood(v[part], model.W, b_v[part], b_h[part]).sum())
-            for part in (slice(start, start + PSEUDO_CHUNK) for start in range(0, len(v), PSEUDO_CHUNK))
-        )
-    return total / len(v)
+def _estimator(model: SequenceModel, effort: Effort) -> str:
+    if model.rbm is None:
+        return "exact"
+    ais = f"AIS, {effort.chains} chains, {effort.betas} betas"
+    return ais if model.nade is None else f"the lower of {ais}, and importance sampling by NADE"
 
 
-def _accuracy(predicted: Tensor, truth: Tensor) -> float:
-    """True positives over true positives, false positives and false negatives, summed over all frames and samples."""
-    predicted, truth = predicted.bool(), truth.bool()
-    hits, union = (predicted & truth).sum(), (predicted | truth).sum()
-    return float(hits / union) if union else 1.0
+@torch.no_grad()
+def _add(
+    sums: _Sums, model: SequenceModel, v: Tensor, past: Past, effort: Effort, generator: torch.Generator
+) -> None:
+    """Adds the figures of one piece's frames v [T, V]."""
+    n = model.config.n_pitches
+    if model.rbm is not None:
+        found = rbm_likelihood(model, v, past, effort.chains, effort.betas, generator)
+    else:
+        found = nade_likelihood(model, v, past, effort.chains, generator)
+    if model.nade is not None:
+        sums.nade += float(log_probability(model.nade, v, past).sum())
+    sums.log_p += float(found.log_p.sum())
+    sums.variance += float(found.variance.sum())
+    truth = v[:, :n].bool()
+    hits, union = _overlap(found.particles[..., :n].bool(), truth.unsqueeze(1))
+    copy_hits, copy_union = _overlap(torch.cat([torch.zeros_like(truth[:1]), truth[:-1]]), truth)
+    sums.hits, sums.union = sums.hits + hits, sums.union + union
+    sums.copy_hits, sums.copy_union = sums.copy_hits + copy_hits, sums.copy_union + copy_union
+    sums.frames += len(v)
 
 
-def _free_run(model: RnnRbm, pieces: list[PianoRoll], frames: int, seed: int) -> dict[str, float]:
+@torch.no_grad()
+def _add_pseudo(sums: _Sums, model: SequenceModel, v: Tensor, past: Past) -> None:
+    """Adds the pseudo log-likelihood of frames v [N, V]: under NADE every unit is flipped in turn."""
+    sums.pseudo_frames += len(v)
+    if model.rbm is not None:
+        b_v, b_h = model.rbm.biases(past)
+        for part in (slice(start, start + PSEUDO_CHUNK) for start in range(0, len(v), PSEUDO_CHUNK)):
+            sums.pseudo += float(rbm.pseudo_log_likelihood(v[part], model.rbm.W, b_v[part], b_h[part]).sum())
+        return
+    assert model.nade is not None
+    as_is = log_probability(model.nade, v, past)
+    for unit in range(v.shape[1]):
+        flipped = v.clone()
+        flipped[:, unit] = 1 - flipped[:, unit]
+        sums.pseudo -= float(F.softplus(log_probability(model.nade, flipped, past) - as_is).sum())
+
+
+def _overlap(predicted: Tensor, truth: Tensor) -> tuple[int, int]:
+    """True positives, and these with all false positives and negatives, summed over frames and samples."""
+    return int((predicted & truth).sum()), int((predicted | truth).sum())
+
+
+def _free_run(model: SequenceModel, pieces: list[PianoRoll], frames: int, seed: int) -> dict[str, Any]:
     """How the model plays alone, at the live partner's default k and chain start, beside the data's own figures."""
     played = generate(Improviser(model, seed), frames, Controls()).sounding
-    ours = _texture([played])
-    data = _texture([roll.sounding for roll in pieces])
+    ours = _texture([played], model.config.low)
+    data = _texture([roll.sounding for roll in pieces], model.config.low)
     return {**ours, **{f"{name}_data": value for name, value in data.items()}}
 
 
-def _texture(rolls: list[NDArray[np.uint8]]) -> dict[str, float]:
+def _texture(rolls: list[NDArray[np.uint8]], low: int) -> dict[str, Any]:
     frames = sum(len(roll) for roll in rolls)
     repeated = sum(int((roll[1:] == roll[:-1]).all(axis=1).sum()) for roll in rolls)
+    notes = np.concatenate([roll.sum(axis=1) for roll in rolls])
+    pitches = np.sum([roll.sum(axis=0, dtype=np.int64) for roll in rolls], axis=0)
+    classes = np.bincount((np.arange(len(pitches)) + low) % 12, weights=pitches, minlength=12)
     return {
-        "notes_per_frame": sum(int(roll.sum()) for roll in rolls) / frames,
+        "notes_per_frame": float(notes.mean()),
         "repeated": repeated / max(1, frames - len(rolls)),
-        "silent": sum(int((~roll.any(axis=1)).sum()) for roll in rolls) / frames,
+        "silent": float((notes == 0).mean()),
+        "polyphony": _shares(np.bincount(np.minimum(notes, POLYPHONY), minlength=POLYPHONY + 1)),
+        "pitch_classes": _shares(classes),
     }
+
+
+def _shares(counts: NDArray[Any]) -> list[float]:
+    return [round(float(share), 4) for share in counts / max(1, counts.sum())]

@@ -1,16 +1,25 @@
-"""Log-likelihood of frames under their conditional RBMs, by annealed importance sampling (AIS).
+"""Log-likelihood of frames given their past: exact for NADE, for the RBM by estimates of its partition function.
 
-Neal 2001; for RBMs Salakhutdinov & Murray 2008. The path runs from W = 0, where everything is known, to W in steps of
-`betas`: F_beta(v) = -v . b_v(t) - sum_j softplus(beta v W + b_h(t))_j.
+Annealed importance sampling (AIS, Neal 2001; for RBMs Salakhutdinov & Murray 2008) runs from W = 0, where everything is
+known, to W in steps of `betas`: F_beta(v) = -v . b_v(t) - sum_j softplus(beta v W + b_h(t))_j. Both its estimate and
+that of plain importance sampling miss modes rather than invent them, so where a NADE stands beside the RBM to propose
+samples, the larger log Z of the two is taken: the conservative one.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from improv.model import rbm
+from improv.model.core import Past
+from improv.model.nade import log_probability
+from improv.model.sequence_model import SequenceModel
+from improv.music.pianoroll import PianoRoll
 
 CHUNK = 256  # frames at a time: keeps the particles of a chunk in the cache
 
@@ -59,19 +68,78 @@ def ais(weights: Tensor, b_v: Tensor, b_h: Tensor, chains: int, betas: int, gene
 
 
 @torch.no_grad()
-def in_chunks(
-    weights: Tensor,
-    b_v: Tensor,
-    b_h: Tensor,
-    chains: int,
-    betas: int,
-    generator: torch.Generator,
-    on_frames: Callable[[int], None] = lambda _n: None,
-) -> Partition:
-    """`ais` over any number of frames; `on_frames` is told how many more are done."""
+def importance(model: SequenceModel, past: Past, b_v: Tensor, b_h: Tensor, samples: int, generator: torch.Generator) -> Tensor:
+    """log Z of the RBMs with biases b_v [N, V], b_h [N, H] by `samples` proposals of the model's NADE each, [N]."""
+    assert model.rbm is not None and model.nade is not None
+    weights = []
+    for _ in range(samples):
+        v, log_q = model.nade.sample(past, generator)
+        weights.append(-rbm.free_energy(v, model.rbm.W, b_v, b_h) - log_q)
+    return torch.logsumexp(torch.stack(weights), 0) - math.log(samples)
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Of N frames: log P(v | past) in nats [N], the variance of its estimate [N] (zero where exact), and samples drawn
+    from the model there, uint8 [N, samples, V]."""
+
+    log_p: Tensor
+    variance: Tensor
+    particles: Tensor
+
+
+@torch.no_grad()
+def rbm_likelihood(model: SequenceModel, v: Tensor, past: Past, chains: int, betas: int, generator: torch.Generator) -> Likelihood:
+    """The RBM's log-likelihood of frames v [N, V], by AIS, and by importance sampling too where there is a NADE."""
+    assert model.rbm is not None
     parts = []
-    for start in range(0, len(b_v), CHUNK):
-        part = ais(weights, b_v[start : start + CHUNK], b_h[start : start + CHUNK], chains, betas, generator)
-        parts.append(Partition(part.log_z, part.variance, part.particles.to(torch.uint8)))
-        on_frames(len(part.log_z))
-    return Partition(*(torch.cat([getattr(p, name) for p in parts]) for name in ("log_z", "variance", "particles")))
+    for chunk in (slice(start, start + CHUNK) for start in range(0, len(v), CHUNK)):
+        here = past.at(chunk)
+        b_v, b_h = model.rbm.biases(here)
+        z = ais(model.rbm.W, b_v, b_h, chains, betas, generator)
+        log_z = z.log_z
+        if model.nade is not None:
+            log_z = torch.maximum(log_z, importance(model, here, b_v, b_h, chains, generator))
+        log_p = -rbm.free_energy(v[chunk], model.rbm.W, b_v, b_h) - log_z
+        parts.append(Likelihood(log_p, z.variance, z.particles.to(torch.uint8)))
+    return Likelihood(*(torch.cat([getattr(p, name) for p in parts]) for name in ("log_p", "variance", "particles")))
+
+
+@torch.no_grad()
+def nade_likelihood(model: SequenceModel, v: Tensor, past: Past, samples: int, generator: torch.Generator) -> Likelihood:
+    """NADE's log-likelihood of frames v [N, V], exact, and samples."""
+    assert model.nade is not None
+    log_p = log_probability(model.nade, v, past)
+    drawn = [model.nade.sample(past, generator)[0].to(torch.uint8) for _ in range(samples)]
+    return Likelihood(log_p, torch.zeros_like(log_p), torch.stack(drawn, 1) if drawn else v.new_empty(0))
+
+
+@torch.no_grad()
+def conditioned(model: SequenceModel, pieces: list[PianoRoll]) -> Iterator[tuple[Tensor, Past]]:
+    """The frames v [T, V] of each piece and what they are conditioned on, piece by piece."""
+    device = next(model.parameters()).device
+    for roll in pieces:
+        inputs = model.inputs(np.asarray(roll.frames), -roll.downbeat, roll.bar_beats).to(device)
+        past, _ = model.pasts(inputs.unsqueeze(0))
+        yield inputs[:, : model.config.n_visible], past.at(0)
+
+
+SKETCH_FRAMES, SKETCH_CHAINS, SKETCH_BETAS = 1000, 8, 100
+
+
+@torch.no_grad()
+def sketch(model: SequenceModel, pieces: list[PianoRoll], seed: int) -> float:
+    """A quick log-likelihood to choose by, nats a frame: NADE's over all frames where it stands alone, else the RBM's
+    estimated on up to about SKETCH_FRAMES frames."""
+    generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
+    stride = max(1, sum(len(roll) for roll in pieces) // SKETCH_FRAMES) if model.rbm is not None else 1
+    total, frames = 0.0, 0
+    for v, past in conditioned(model, pieces):
+        chosen = torch.arange(stride // 2, len(v), stride, device=v.device)
+        v, past = v[chosen], past.at(chosen)
+        if model.rbm is not None:
+            total += float(rbm_likelihood(model, v, past, SKETCH_CHAINS, SKETCH_BETAS, generator).log_p.sum())
+        else:
+            total += float(nade_likelihood(model, v, past, 0, generator).log_p.sum())
+        frames += len(v)
+    return total / frames

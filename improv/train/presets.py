@@ -12,48 +12,76 @@ class Recipe:
 
     Attributes:
         epochs: passes over the training pieces.
+        patience: epochs without a better validation after which training stops; 0 for never.
+        pretrain_frames: epochs on frames in random order before, conditioned on nothing.
+        pretrain_core: epochs before in which the cores predict the next frame.
         cd_steps: Gibbs steps of the negative sample (CD-k).
+        persistent: whether the negative chains go on from update to update (PCD) rather than start at the data.
         elsewhere: share of the negative chains that start not at the data but, half each, at silence and at the frame
             before held on. From the data alone a short chain never meets the model's other modes, and nothing keeps
             them from growing: such a partner freezes when it plays alone.
         batch: subsequences per update.
         length: frames of a subsequence at most.
-        optimiser: `sgd` or `adamw`.
-        learning_rate: the rate at start.
-        constant: share of the updates at that rate; then it falls linearly to `final` of it.
+        optimiser: `sgd`, `adam`, `adamw` or `hf` (Hessian-free).
+        momentum, nesterov: of SGD.
+        learning_rate: the rate at its height.
+        warm_up: share of the updates over which rate and momentum rise to it.
+        constant: share of the updates after which the rate falls, to `final` of it.
+        decay: how it falls: `linear` or `cosine`.
         clip: gradient norm at most; 0 does not clip.
         input_dropout, state_dropout: share of zeroed units, of the core's input and of u.
+        transpose: semitones up or down by which every subsequence is moved at random, at most.
         alone: share of subsequences that begin with nothing but their top voice in the core's ear, as a partner hears a
             player who has begun alone; what is learned is the whole frame all the same.
-        weight_decay: AdamW's.
+        weight_decay: the optimiser's.
+        average: how much of the averaged weights an update keeps (Polyak); 0 does not average.
         base_rates: whether b_v starts at the log-odds of the note frequencies.
     """
 
     epochs: int = 30
+    patience: int = 0
+    pretrain_frames: int = 0
+    pretrain_core: int = 0
     cd_steps: int = 5
+    persistent: bool = False
     elsewhere: float = 0.0
     batch: int = 32
     length: int = 128
     optimiser: str = "adamw"
+    momentum: float = 0.0
+    nesterov: bool = False
     learning_rate: float = 0.01
+    warm_up: float = 0.0
     constant: float = 0.4
     final: float = 0.02
+    decay: str = "linear"
     clip: float = 1.0
     input_dropout: float = 0.1
     state_dropout: float = 0.1
+    transpose: int = 0
     alone: float = 0.0
     weight_decay: float = 0.0001
+    average: float = 0.0
     base_rates: bool = True
 
     def check(self) -> None:
         """Raises ImprovError where a value is outside its range."""
-        ranges = {"epochs": (1, 100_000), "cd_steps": (1, 10_000), "batch": (1, 4096), "length": (2, 100_000),
-                  "learning_rate": (0, 10), "constant": (0, 1), "final": (0, 1), "clip": (0, 1e6),
-                  "input_dropout": (0, 0.95), "state_dropout": (0, 0.95), "alone": (0, 1), "elsewhere": (0, 1),
-                  "weight_decay": (0, 1)}  # fmt: skip
-        for name, (low, high) in ranges.items():
+        for name, (low, high) in RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise ImprovError(f"{name} must lie in {low:g}..{high:g}, got {getattr(self, name):g}")
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ImprovError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)}")
+
+
+CHOICES = {"optimiser": ("sgd", "adam", "adamw", "hf"), "decay": ("linear", "cosine")}
+RANGES = {
+    "epochs": (1, 100_000), "patience": (0, 100_000), "pretrain_frames": (0, 100_000), "pretrain_core": (0, 100_000),
+    "cd_steps": (1, 10_000), "elsewhere": (0, 1), "batch": (1, 4096), "length": (2, 100_000), "momentum": (0, 0.9999),
+    "learning_rate": (0, 10), "warm_up": (0, 1), "constant": (0, 1), "final": (0, 1), "clip": (0, 1e6),
+    "input_dropout": (0, 0.95), "state_dropout": (0, 0.95), "transpose": (0, 12), "alone": (0, 1),
+    "weight_decay": (0, 1), "average": (0, 0.99999),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,34 +1,31 @@
-"""Training by contrastive divergence through time.
-
-One update takes a batch of subsequences: the core runs over the frames, giving every frame's RBM its biases; CD-k draws
-a negative sample in all of them at once, which is held constant; the gradient of F(v) - F(v*) flows through the biases
-into the recurrent net (Boulanger-Lewandowski et al. 2012, section 4; Hinton 2002 for CD).
-"""
+"""Training: epochs over the pieces, checkpoints, and going on where it stopped."""
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from improv.errors import ImprovError
-from improv.model import checkpoint, rbm
-from improv.model.rnn_rbm import Config, RnnRbm
+from improv.model import checkpoint
+from improv.model.config import Config
+from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
-from improv.train.likelihood import in_chunks
+from improv.train.batches import Batch, Batches
+from improv.train.likelihood import sketch
+from improv.train.objective import Cost, Objective
+from improv.train.optimisers import make_optimiser, set_rates
 from improv.train.presets import Recipe
 
-VALID_FRAMES, VALID_CHAINS, VALID_BETAS = 1000, 8, 100
+PRETRAINING = 1_000_000  # epochs of pretraining are numbered from here, so that their choices are their own
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,10 @@ class Epoch:
 
     Attributes:
         number: from 1.
-        monitor: mean log-probability of a training frame under its own CD reconstruction, the tutorial's curve.
-        valid: log-likelihood of the validation frames in nats a frame, by a short AIS; NaN without any.
+        monitor: mean over the training frames, in nats, of what the estimator gives in passing: for the RBM the
+            log-probability of a frame in the last step of its negative chain, the tutorial's curve where that starts
+            at the data; for NADE alone the log-likelihood.
+        valid: log-likelihood of validation frames in nats a frame (see likelihood.sketch); NaN without any.
         seconds: time it took, validation included.
     """
 
@@ -58,6 +57,11 @@ class Trainer:
 
     Every random choice of an epoch is drawn from (seed, epoch), so that a run which was interrupted and resumed ends
     exactly where an uninterrupted one does.
+
+    Attributes:
+        model: what is trained.
+        averaged: the running average of its weights, which is what is validated and kept; the model itself where the
+            recipe does not average.
     """
 
     def __init__(
@@ -74,17 +78,22 @@ class Trainer:
         torch.manual_seed(seed)
         self.config, self.recipe, self.out, self.seed = config, recipe, out, seed
         self.device = torch.device(device)
-        self.model = RnnRbm(config)
-        self.pieces = [self._encode(roll) for roll in train]
-        self.valid = [self._encode(roll) for roll in valid]
-        self._data = _fingerprint([*self.pieces, *self.valid])
+        self.model = SequenceModel(config)
+        self.pieces, self.valid = train, valid
+        for roll in [*train, *valid]:
+            _check_pitches(roll, config)
+        self._data = _fingerprint([*train, *valid])
         self.history: list[Epoch] = []
         self.best = -math.inf
         self.best_epoch = 0
+        self.updates = 0
         if recipe.base_rates:
             self._set_base_rates()
         self.model.to(self.device)
-        self.optimiser = self._make_optimiser()
+        self.averaged = copy.deepcopy(self.model) if recipe.average else self.model
+        self.batches = Batches(self.model, recipe, train, seed)
+        self.objective = Objective(self.model, recipe)
+        self.optimiser = make_optimiser(self.model.parameters(), recipe)
 
     @property
     def frames(self) -> int:
@@ -108,125 +117,84 @@ class Trainer:
             if state["data"] != self._data:
                 raise ImprovError(f"{path} was trained on other data: give the same files, or another --out")
             self.optimiser.load_state_dict(state["optimiser"])
+            self.averaged.load_state_dict(state["averaged"])
+            if self.objective.particles is not None:
+                self.objective.particles.copy_(state["particles"])
             self.history = [Epoch(**epoch) for epoch in state["history"]]
-            self.best, self.best_epoch = state["best"], state["best_epoch"]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self.best, self.best_epoch, self.updates = state["best"], state["best_epoch"], state["updates"]
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise ImprovError(f"{path} does not hold what is needed to go on: train anew without --resume") from error
         self.model.load_state_dict(model.state_dict())
         return len(self.history)
 
     def run(self, on_frames: Callable[[int], None], on_epoch: Callable[[Epoch], None]) -> None:
-        """Trains until the recipe's epochs are done. `on_frames` hears of progress, `on_epoch` of every result.
+        """Trains until the recipe's epochs are done, or patience is. `on_frames` hears of progress, `on_epoch` of
+        every result.
 
         Raises:
             ImprovError: the weights grew beyond all numbers, or a checkpoint cannot be written.
         """
-        if not self.history and not self.out.exists():  # shows at once, not after an hour, whether it can be written
-            self._save()
+        if not self.history:
+            if not self.out.exists():  # shows at once, not after an hour, whether it can be written
+                self._save()
+            self._pretrain(on_frames)
         for number in range(len(self.history) + 1, self.recipe.epochs + 1):
+            if self.recipe.patience and len(self.history) - self.best_epoch >= self.recipe.patience:
+                return
             started = time.perf_counter()
-            torch.manual_seed(hash((self.seed, number)))
-            monitor = self._train_epoch(number, on_frames)
-            if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
-                raise ImprovError(f"training diverged in epoch {number}: give a smaller --learning-rate, or --clip 1")
-            valid = self.validate()
-            epoch = Epoch(number, monitor, valid, time.perf_counter() - started)
+            monitor = self._train_epoch(number, self.objective.whole, on_frames)
+            epoch = Epoch(number, monitor, self.validate(), time.perf_counter() - started)
             self.history.append(epoch)
             self._keep(epoch)
             on_epoch(epoch)
 
     def validate(self) -> float:
-        """Log-likelihood of up to VALID_FRAMES validation frames, nats a frame; NaN without any."""
+        """The `valid` of an Epoch, now."""
         if not self.valid:
             return math.nan
-        self.model.eval()
-        with torch.no_grad():
-            v, u = conditioning(self.model, self.valid)
-            chosen = torch.linspace(0, len(v) - 1, min(VALID_FRAMES, len(v)), device=v.device).long()
-            v, (b_v, b_h) = v[chosen], self.model.biases(u[chosen])
-            generator = torch.Generator(self.device).manual_seed(self.seed)
-            log_z = in_chunks(self.model.W, b_v, b_h, VALID_CHAINS, VALID_BETAS, generator).log_z
-            return float((-rbm.free_energy(v, self.model.W, b_v, b_h) - log_z).mean())
+        return sketch(self.averaged.eval(), self.valid, self.seed)
 
-    def _train_epoch(self, number: int, on_frames: Callable[[int], None]) -> float:
+    def _pretrain(self, on_frames: Callable[[int], None]) -> None:
+        """What the recipe has learned before the whole, each part by an optimiser of its own."""
+        phases = (self.objective.frames, self.recipe.pretrain_frames), (self.objective.core, self.recipe.pretrain_core)
+        first = PRETRAINING
+        for cost, epochs in phases:
+            for number in range(first, first + epochs):
+                self._train_epoch(number, cost, on_frames)
+            first += epochs
+            if epochs:
+                self.optimiser = make_optimiser(self.model.parameters(), self.recipe)
+
+    def _train_epoch(
+        self, number: int, cost: Callable[[Batch], Cost], on_frames: Callable[[int], None]
+    ) -> float:
+        """One pass over the pieces; the mean of the monitor."""
         self.model.train()
-        windows = self._windows(number)
-        updates = math.ceil(len(windows) / self.recipe.batch)
-        total, frames = 0.0, 0
-        for update in range(updates):
-            progress = (number - 1 + update / updates) / self.recipe.epochs
-            for group in self.optimiser.param_groups:
-                group["lr"] = self.recipe.learning_rate * self._decay(progress)
-            batch = windows[update * self.recipe.batch : (update + 1) * self.recipe.batch]
-            inputs, mask = _pad([self.pieces[piece][start:end] for piece, start, end in batch])
-            total += self._update(inputs.to(self.device), mask.to(self.device))
-            frames += int(mask.sum())
-            on_frames(int(mask.sum()))
-        return total / frames
+        batches = self.batches.epoch(number)
+        done, total = min(number - 1, self.recipe.epochs), 0.0
+        for index, windows in enumerate(batches):
+            set_rates(self.optimiser, self.recipe, (done + index / len(batches)) / self.recipe.epochs)
+            frames = sum(window.end - window.start for window in windows)
+            total += self._update(cost(self.batches.make(number, windows).to(self.device)), frames)
+            on_frames(frames)
+        if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
+            raise ImprovError(f"training diverged in epoch {number}: give a smaller --learning-rate, or --clip 1")
+        return total / self.frames
 
-    def _update(self, inputs: Tensor, mask: Tensor) -> float:
-        """One step on inputs [B, T, n_inputs], real where `mask` [B, T]; returns the sum of the monitor over frames."""
-        v = inputs[..., : self.config.n_visible]
-        u, _ = self.model.states(torch.cat([self._overheard(v), inputs[..., self.config.n_visible :]], dim=-1))
-        b_v, b_h = self.model.biases(F.dropout(u, self.recipe.state_dropout)[mask])
-        data = v[mask]
-        weights = self.model.W
-        start = self._chain_starts(v)[mask]
-        sample, logits = rbm.gibbs(start, weights.detach(), b_v.detach(), b_h.detach(), self.recipe.cd_steps)
-        cost = (rbm.free_energy(data, weights, b_v, b_h) - rbm.free_energy(sample, weights, b_v, b_h)).mean()
+    def _update(self, cost: Cost, frames: int) -> float:
+        """One step down the mean of the cost over `frames` frames; returns the sum of the monitor."""
         self.optimiser.zero_grad()
-        cost.backward()  # type: ignore[no-untyped-call]
+        (cost.total / frames).backward()  # type: ignore[no-untyped-call]
         if self.recipe.clip:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimiser.step()
-        return float(rbm.reconstruction_log_likelihood(data, logits).sum())
-
-    def _chain_starts(self, v: Tensor) -> Tensor:
-        """Where the negative chains of v [B, T, V] start: see `elsewhere` of the recipe."""
-        if not self.recipe.elsewhere:
-            return v
-        held = torch.cat([torch.zeros_like(v[:, :1]), v[:, :-1]], dim=1)
-        held[..., self.config.n_pitches :] = 0  # nothing is struck
-        chance = torch.rand(*v.shape[:2], 1, device=v.device)
-        start = torch.where(chance < self.recipe.elsewhere, held, v)
-        return torch.where(chance < self.recipe.elsewhere / 2, torch.zeros_like(v), start)
-
-    def _overheard(self, v: Tensor) -> Tensor:
-        """What the core hears of v [B, T, V] in training: see `alone` and `input_dropout` of the recipe."""
-        batch, length, _ = v.shape
-        if self.recipe.alone:
-            ends = torch.rand(batch, 1, device=v.device) * length
-            chosen = torch.rand(batch, 1, device=v.device) < self.recipe.alone
-            alone = chosen & (torch.arange(length, device=v.device) < ends)
-            v = torch.where(alone.unsqueeze(-1), v * self._top_voice(v), v)
-        return F.dropout(v, self.recipe.input_dropout)
-
-    def _top_voice(self, v: Tensor) -> Tensor:
-        """One for the units of the highest sounding pitch of every frame, zero for all others, [B, T, V]."""
-        n = self.config.n_pitches
-        highest = n - 1 - v[..., :n].flip(-1).argmax(-1)
-        return F.one_hot(highest, n).to(v.dtype).repeat(1, 1, self.config.n_visible // n)
-
-    def _windows(self, number: int) -> list[tuple[int, int, int]]:
-        """Subsequences (piece, first frame, end) of the epoch in random order.
-
-        Where batches are shuffled anyway each piece is cut at a random phase; one at a time it is the tutorial's cuts.
-        """
-        rng = np.random.default_rng((self.seed, number))
-        length = self.recipe.length
-        windows = []
-        for index, piece in enumerate(self.pieces):
-            first = int(rng.integers(1, length + 1)) if self.recipe.batch > 1 else length
-            cuts = [0, *range(first, len(piece), length), len(piece)]
-            windows += [(index, start, end) for start, end in pairwise(cuts)]
-        rng.shuffle(windows)
-        return windows
-
-    def _decay(self, progress: float) -> float:
-        recipe = self.recipe
-        if progress <= recipe.constant or recipe.constant >= 1:
-            return 1.0
-        return 1 - (1 - recipe.final) * (progress - recipe.constant) / (1 - recipe.constant)
+        self.updates += 1
+        if self.averaged is not self.model:
+            with torch.no_grad():
+                kept = min(self.recipe.average, self.updates / (10 + self.updates))  # the first weights soon go
+                for mean, now in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
+                    mean.lerp_(now, 1 - kept)
+        return cost.monitor
 
     def _keep(self, epoch: Epoch) -> None:
         """Writes the last checkpoint, and the best where this epoch is it (the last one without validation)."""
@@ -237,8 +205,12 @@ class Trainer:
 
     def _save(self) -> None:
         if self.best_epoch == len(self.history):
-            checkpoint.save(self.out, self.model, **self._record())
-        checkpoint.save(last_path(self.out), self.model, **self._record(), optimiser=self.optimiser.state_dict())
+            checkpoint.save(self.out, self.averaged, **self._record())
+        state = {"optimiser": self.optimiser.state_dict(), "averaged": self.averaged.state_dict(),
+                 "updates": self.updates}  # fmt: skip
+        if self.objective.particles is not None:
+            state["particles"] = self.objective.particles
+        checkpoint.save(last_path(self.out), self.model, **self._record(), **state)
 
     def _record(self) -> dict[str, Any]:
         return {
@@ -250,44 +222,25 @@ class Trainer:
             "best_epoch": self.best_epoch,
         }
 
-    def _encode(self, roll: PianoRoll) -> Tensor:
-        if (roll.low, roll.n_pitches) != (self.config.low, self.config.n_pitches):
-            raise ImprovError(f"a piece covers {roll.n_pitches} pitches from {roll.low}, "
-                              f"the model {self.config.n_pitches} from {self.config.low}")  # fmt: skip
-        return self.model.inputs(roll.frames, -roll.downbeat, roll.bar_beats)
-
     def _set_base_rates(self) -> None:
         """b_v at the log-odds of every unit's frequency, so that training need not first learn what never sounds."""
-        count = torch.stack([piece.sum(0) for piece in self.pieces]).sum(0)
-        rate = (count[: self.config.n_visible] + 0.5) / (self.frames + 1)
-        self.model.b_v.data = torch.log(rate / (1 - rate))
-
-    def _make_optimiser(self) -> torch.optim.Optimizer:
-        parameters = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        if self.recipe.optimiser == "sgd":
-            return torch.optim.SGD(parameters, lr=self.recipe.learning_rate)
-        return torch.optim.AdamW(
-            parameters, lr=self.recipe.learning_rate, betas=(0.9, 0.99), weight_decay=self.recipe.weight_decay
-        )
+        count = sum(self.model.encode(piece.frames.sum(axis=0, dtype=np.int64)) for piece in self.pieces)
+        rate = torch.from_numpy((count + 0.5) / (self.frames + 1)).float()
+        for estimator in (self.model.rbm, self.model.nade):
+            if estimator is not None:
+                estimator.b_v.data = torch.log(rate / (1 - rate))
 
 
-def conditioning(model: RnnRbm, pieces: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """All frames of pieces of inputs [T_i, n_inputs] end to end, v [N, V], and the u of each, [N, recurrent]."""
-    pieces = [piece.to(model.W.device) for piece in pieces]
-    states = [model.states(piece.unsqueeze(0))[0][0] for piece in pieces]
-    return torch.cat([piece[:, : model.config.n_visible] for piece in pieces]), torch.cat(states)
+def _check_pitches(roll: PianoRoll, config: Config) -> None:
+    if (roll.low, roll.n_pitches) != (config.low, config.n_pitches):
+        raise ImprovError(f"a piece covers {roll.n_pitches} pitches from {roll.low}, "
+                          f"the model {config.n_pitches} from {config.low}")  # fmt: skip
 
 
-def _pad(pieces: list[Tensor]) -> tuple[Tensor, Tensor]:
-    """Pieces [T_i, n_inputs] as one batch [B, T, n_inputs] with the mask [B, T] of its real frames."""
-    batch = torch.nn.utils.rnn.pad_sequence(pieces, batch_first=True)
-    lengths = torch.tensor([len(piece) for piece in pieces])
-    return batch, torch.arange(batch.shape[1]).unsqueeze(0) < lengths.unsqueeze(1)
-
-
-def _fingerprint(pieces: list[Tensor]) -> int:
+def _fingerprint(pieces: list[PianoRoll]) -> int:
     """A number that tells this music from any other."""
     checksum = 0
     for piece in pieces:
-        checksum = zlib.crc32(piece.numpy().tobytes(), checksum)
+        checksum = zlib.crc32(np.ascontiguousarray(piece.frames).data, checksum)
+        checksum = zlib.crc32(repr((len(piece), piece.bar_beats, piece.downbeat)).encode(), checksum)
     return checksum

@@ -13,7 +13,8 @@ from small_music import folder, save_npz
 from improv import __version__
 from improv.command_line import SUBCOMMANDS, main
 from improv.model import checkpoint
-from improv.model.rnn_rbm import Config, RnnRbm
+from improv.model.config import Config
+from improv.model.sequence_model import SequenceModel
 
 HEAVY = {"torch", "numpy", "numba", "mido", "rtmidi", "matplotlib", "tqdm", "PyQt6", "sounddevice"}
 NAMES_OF_LOADED = "import sys, improv.command_line as c\ntry: c.main({})\nfinally: print(*sys.modules, file=sys.stderr)"
@@ -93,13 +94,13 @@ def a_file(tmp_path: Path, name: str, content: bytes = b"no music, no model") ->
 
 
 def a_model(tmp_path: Path, **changes: float) -> Path:
-    checkpoint.save(tmp_path / "sound.pt", RnnRbm(Config(hidden=2, recurrent=2, **changes)))  # type: ignore[arg-type]
+    checkpoint.save(tmp_path / "sound.pt", SequenceModel(Config(hidden=2, recurrent=2, **changes)))  # type: ignore[arg-type]
     return tmp_path / "sound.pt"
 
 
 def a_poisoned_model(tmp_path: Path) -> Path:
-    model = RnnRbm(Config(hidden=2, recurrent=2))
-    model.W.data.fill_(torch.nan)
+    model = SequenceModel(Config(hidden=2, recurrent=2))
+    model.rbm.W.data.fill_(torch.nan)
     checkpoint.save(tmp_path / "poisoned.pt", model)
     return tmp_path / "poisoned.pt"
 

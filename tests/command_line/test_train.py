@@ -9,7 +9,8 @@ from small_music import folder, save_npz
 
 from improv.command_line import main
 from improv.model import checkpoint
-from improv.model.rnn_rbm import Config, RnnRbm
+from improv.model.config import Config
+from improv.model.sequence_model import SequenceModel
 
 CONTRACT = {"model", "epochs", "frames", "seconds", "best_epoch", "valid", "skipped"}
 
@@ -91,7 +92,7 @@ def test_stopped_by_a_signal_it_keeps_best_and_last_and_says_where(
 
 
 def test_it_does_not_go_on_with_other_settings(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    checkpoint.save(tmp_path / "m.last.pt", RnnRbm(Config(hidden=2, recurrent=2)), recipe={}, seed=0, train_frames=0)
+    checkpoint.save(tmp_path / "m.last.pt", SequenceModel(Config(hidden=2, recurrent=2)), recipe={}, seed=0, train_frames=0)
     command = ["train", folder(tmp_path / "data", 2), "--out", tmp_path / "m.pt", "--resume", *TINY_TRAINING]
     assert main([str(argument) for argument in command]) == 1
     assert "other settings" in capfd.readouterr().err

@@ -9,7 +9,8 @@ from improv.live.inputs import InputLost
 from improv.live.messages import Panic, Play, Problem, SetKnob, SetMode, SetModel, SetOutput, Stop, TakeKept
 from improv.live.thinker import Answer
 from improv.model import checkpoint
-from improv.model.rnn_rbm import Config, RnnRbm
+from improv.model.config import Config
+from improv.model.sequence_model import SequenceModel
 from improv.music.midifile import read_score
 
 FRAME = 0.125  # seconds: a sixteenth at 120 BPM
@@ -208,7 +209,7 @@ def test_the_synth_sounds_both_parts_and_a_port_the_partner_alone(tiny_model: Pa
 
 
 def test_a_model_with_another_grid_can_be_swapped_in_while_playing(studio: Studio, tmp_path: Path) -> None:
-    model = RnnRbm(Config(hidden=8, recurrent=8, grid=1.0))
+    model = SequenceModel(Config(hidden=8, recurrent=8, grid=1.0))
     model.b_v.data.fill_(-3.0)
     other = tmp_path / "slow.pt"
     checkpoint.save(other, model)

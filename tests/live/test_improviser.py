@@ -7,7 +7,8 @@ from improv.live.generate import generate
 from improv.live.improviser import MEMORY, Improviser
 from improv.live.listening import Register
 from improv.live.modes import Turn
-from improv.model.rnn_rbm import Config, RnnRbm
+from improv.model.config import Config
+from improv.model.sequence_model import SequenceModel
 from improv.music.key import Key, parse_key
 from improv.music.pianoroll import SOUNDING, STRUCK, Frame, PianoRoll, silence
 from improv.sampling.chain import SAMPLERS
@@ -20,15 +21,15 @@ COMPASS = range(20, 68)  # the columns the partner of these tests plays in, far 
 
 
 @pytest.fixture(scope="module")
-def model() -> RnnRbm:
+def model() -> SequenceModel:
     """An untrained partner with a mind: it plays some notes in every frame, and what it hears matters."""
     torch.manual_seed(0)
-    made = RnnRbm(Config(hidden=16, recurrent=12, core="gru")).eval().requires_grad_(False)
+    made = SequenceModel(Config(hidden=16, recurrent=12, core="gru")).eval().requires_grad_(False)
     for parameter in made.parameters():
         parameter.normal_(std=0.3)
-    made.b_v.fill_(-30.0)
+    made.rbm.b_v.fill_(-30.0)
     for row in (0, 88):
-        made.b_v[row + COMPASS.start : row + COMPASS.stop] = -2.0
+        made.rbm.b_v[row + COMPASS.start : row + COMPASS.stop] = -2.0
     return made
 
 
@@ -57,14 +58,14 @@ def jam(improviser: Improviser, player: list[Frame], turn: Turn = DUET) -> list[
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-def test_the_same_seed_and_the_same_input_give_the_same_notes(model: RnnRbm, sampler: str) -> None:
+def test_the_same_seed_and_the_same_input_give_the_same_notes(model: SequenceModel, sampler: str) -> None:
     one, same, other = (jam(Improviser(model, seed, sampler), melody(40)) for seed in (1, 1, 2))
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
     assert np.any(one), "it does play"
 
 
-def test_warming_up_changes_no_note(model: RnnRbm) -> None:
+def test_warming_up_changes_no_note(model: SequenceModel) -> None:
     cold, warm = Improviser(model, 1), Improviser(model, 1)
     warm.warm_up()
     assert np.array_equal(jam(cold, melody(20)), jam(warm, melody(20)))
@@ -72,7 +73,7 @@ def test_warming_up_changes_no_note(model: RnnRbm) -> None:
 
 @pytest.mark.parametrize("turn", [DUET, SOLO])
 @pytest.mark.parametrize("key", [None, "C", "F#", "B", "Eb"])
-def test_the_partner_never_plays_a_pitch_the_player_sounds(model: RnnRbm, turn: Turn, key: str | None) -> None:
+def test_the_partner_never_plays_a_pitch_the_player_sounds(model: SequenceModel, turn: Turn, key: str | None) -> None:
     rng = np.random.default_rng(0)
     improviser = Improviser(model, 1, key=key and parse_key(key))
     doubled = Improviser(model, 1, key=key and parse_key(key))
@@ -86,19 +87,19 @@ def test_the_partner_never_plays_a_pitch_the_player_sounds(model: RnnRbm, turn: 
     assert overlaps > 0, "a partner that does not listen would have doubled some"
 
 
-def test_while_it_rests_it_plays_nothing(model: RnnRbm) -> None:
+def test_while_it_rests_it_plays_nothing(model: SequenceModel) -> None:
     assert not np.any(jam(Improviser(model, 1), melody(10), REST))
 
 
-def bound_together(*columns: int) -> RnnRbm:
+def bound_together(*columns: int) -> SequenceModel:
     """A model in which the pitches in these columns sound together or not at all, and no other ever does."""
-    made = RnnRbm(Config(hidden=1, recurrent=1)).eval().requires_grad_(False)
+    made = SequenceModel(Config(hidden=1, recurrent=1)).eval().requires_grad_(False)
     for parameter in made.parameters():
         parameter.zero_()
-    made.b_v.fill_(-30.0)
-    made.b_v[list(columns)] = -8.0
-    made.W[list(columns), 0] = 16.0
-    made.b_h.fill_(-8.0)
+    made.rbm.b_v.fill_(-30.0)
+    made.rbm.b_v[list(columns)] = -8.0
+    made.rbm.W[list(columns), 0] = 16.0
+    made.rbm.b_h.fill_(-8.0)
     return made
 
 
@@ -114,7 +115,7 @@ def test_the_partner_harmonises_the_notes_that_are_held() -> None:
 
 @pytest.mark.parametrize(("columns", "side"), [(range(44, 60), "below"), (range(24, 36), "above")])
 def test_in_a_duet_a_melody_is_accompanied_from_below_and_a_bass_from_above(
-    model: RnnRbm, columns: range, side: str
+    model: SequenceModel, columns: range, side: str
 ) -> None:
     improviser = Improviser(model, 1, key=parse_key("C"))
     for column in columns:
@@ -127,7 +128,7 @@ def test_in_a_duet_a_melody_is_accompanied_from_below_and_a_bass_from_above(
     assert any(alone), "alone it has the whole keyboard"
 
 
-def test_the_partner_holds_only_what_it_struck_itself(model: RnnRbm) -> None:
+def test_the_partner_holds_only_what_it_struck_itself(model: SequenceModel) -> None:
     player = [frame([30, 40, 50], struck=[]) for _ in range(2)] + melody(60)
     before, held = silence()[SOUNDING], 0
     for answer in jam(Improviser(model, 1), player, SOLO):
@@ -154,7 +155,7 @@ def test_the_players_highest_notes_are_not_echoed_an_octave_lower() -> None:
 
 
 @pytest.mark.parametrize("tonic", ["D", "G", "A", "Bb", "Db", "F#"])
-def test_in_another_key_the_same_music_gets_the_same_answer_in_that_key(model: RnnRbm, tonic: str) -> None:
+def test_in_another_key_the_same_music_gets_the_same_answer_in_that_key(model: SequenceModel, tonic: str) -> None:
     key = parse_key(tonic)
     in_c = jam(Improviser(model, 4, key=parse_key("C")), melody(40, shift=12))  # above middle C in every key
     transposed = jam(Improviser(model, 4, key=key), melody(40, shift=12 - key.shift))
@@ -162,15 +163,15 @@ def test_in_another_key_the_same_music_gets_the_same_answer_in_that_key(model: R
     assert np.array_equal(np.roll(in_c, -key.shift, axis=-1), transposed)
 
 
-def test_a_model_that_was_not_normalised_plays_in_no_key(model: RnnRbm) -> None:
-    untold = RnnRbm(Config(hidden=16, recurrent=12, core="gru", normalised=False)).eval().requires_grad_(False)
+def test_a_model_that_was_not_normalised_plays_in_no_key(model: SequenceModel) -> None:
+    untold = SequenceModel(Config(hidden=16, recurrent=12, core="gru", normalised=False)).eval().requires_grad_(False)
     untold.load_state_dict(model.state_dict())
     in_g, in_c = (jam(Improviser(untold, 4, key=parse_key(tonic)), melody(20)) for tonic in ("G", "C"))
     assert np.array_equal(in_g, in_c)
 
 
 @pytest.mark.parametrize("tonic", [0, 7, 3, 10])
-def test_the_key_is_heard_from_a_major_scale(model: RnnRbm, tonic: int) -> None:
+def test_the_key_is_heard_from_a_major_scale(model: SequenceModel, tonic: int) -> None:
     improviser = Improviser(model, 0)
     assert improviser.key is None
     up = [0, 2, 4, 5, 7, 9, 11, 12]
@@ -180,7 +181,7 @@ def test_the_key_is_heard_from_a_major_scale(model: RnnRbm, tonic: int) -> None:
     assert improviser.key == Key(tonic)
 
 
-def test_silence_has_no_key_and_changes_none(model: RnnRbm) -> None:
+def test_silence_has_no_key_and_changes_none(model: SequenceModel) -> None:
     improviser = Improviser(model, 0)
     for _ in range(10):
         improviser.hear(silence())
@@ -194,14 +195,14 @@ def test_silence_has_no_key_and_changes_none(model: RnnRbm) -> None:
     assert improviser.key == heard
 
 
-def test_the_partner_does_not_follow_its_own_key(model: RnnRbm) -> None:
+def test_the_partner_does_not_follow_its_own_key(model: SequenceModel) -> None:
     improviser = Improviser(model, 0)
     for column in (39, 43, 46):
         improviser.hear(silence(), frame([column]))
     assert improviser.key is None
 
 
-def test_when_the_key_changes_the_past_is_heard_anew_in_that_key(model: RnnRbm) -> None:
+def test_when_the_key_changes_the_past_is_heard_anew_in_that_key(model: SequenceModel) -> None:
     late, early = Improviser(model, 3, key=parse_key("C")), Improviser(model, 3, key=parse_key("D"))
     for heard in melody(30):
         late.hear(heard)
@@ -211,7 +212,7 @@ def test_when_the_key_changes_the_past_is_heard_anew_in_that_key(model: RnnRbm) 
         assert np.array_equal(late.answer(played, DUET, CONTROLS), early.answer(played, DUET, CONTROLS))
 
 
-def test_what_was_heard_decides_what_is_played(model: RnnRbm) -> None:
+def test_what_was_heard_decides_what_is_played(model: SequenceModel) -> None:
     one, other = Improviser(model, 3, key=parse_key("C")), Improviser(model, 3, key=parse_key("C"))
     for heard in melody(10, seed=1):
         one.hear(heard)
@@ -221,7 +222,7 @@ def test_what_was_heard_decides_what_is_played(model: RnnRbm) -> None:
     assert not np.array_equal(*answers)
 
 
-def test_after_forgetting_it_begins_anew(model: RnnRbm) -> None:
+def test_after_forgetting_it_begins_anew(model: SequenceModel) -> None:
     used = Improviser(model, 3)
     for heard in melody(30):
         used.hear(heard)
@@ -232,7 +233,7 @@ def test_after_forgetting_it_begins_anew(model: RnnRbm) -> None:
     assert np.array_equal(jam(used, melody(10)), jam(fresh, melody(10)))
 
 
-def test_another_model_goes_on_from_what_the_first_one_heard(model: RnnRbm) -> None:
+def test_another_model_goes_on_from_what_the_first_one_heard(model: SequenceModel) -> None:
     first, second, witness = (Improviser(model, 3) for _ in range(3))
     for heard in melody(MEMORY // 2):
         first.hear(heard)
@@ -242,7 +243,7 @@ def test_another_model_goes_on_from_what_the_first_one_heard(model: RnnRbm) -> N
     assert np.array_equal(jam(second, melody(10, seed=1)), jam(witness, melody(10, seed=1)))
 
 
-def test_generation_continues_a_prompt_and_leaves_it_out(model: RnnRbm) -> None:
+def test_generation_continues_a_prompt_and_leaves_it_out(model: SequenceModel) -> None:
     prompt = PianoRoll(np.stack(melody(16)), 0.25)
     improviser, by_hand = Improviser(model, 5), Improviser(model, 5)
     played = generate(improviser, 12, CONTROLS, prompt)
@@ -254,13 +255,13 @@ def test_generation_continues_a_prompt_and_leaves_it_out(model: RnnRbm) -> None:
 
 
 @pytest.mark.parametrize("knobs", [Controls(temperature=0.5, k=5), Controls(temperature=1.0, k=40)])
-def test_the_knobs_are_wired(model: RnnRbm, knobs: Controls) -> None:
+def test_the_knobs_are_wired(model: SequenceModel, knobs: Controls) -> None:
     turned, as_it_was = Improviser(model, 1), Improviser(model, 1)
     answers = [[i.answer(silence(), SOLO, c) for _ in range(10)] for i, c in ((turned, knobs), (as_it_was, CONTROLS))]
     assert not np.array_equal(*answers)
 
 
-def test_a_cold_partner_plays_less_of_what_is_unlikely(model: RnnRbm) -> None:
+def test_a_cold_partner_plays_less_of_what_is_unlikely(model: SequenceModel) -> None:
     notes = [
         sum(int(i.answer(silence(), SOLO, Controls(t, 10))[SOUNDING].sum()) for _ in range(50))
         for t, i in ((t, Improviser(model, 1)) for t in (0.3, 1.0, 3.0))

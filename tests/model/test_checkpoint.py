@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from improv.errors import ImprovError
 from improv.model import checkpoint
-from improv.model.rnn_rbm import CORES, Config, RnnRbm
+from improv.model.config import CORES, Config
+from improv.model.sequence_model import SequenceModel
 
 CONFIG = Config(hidden=3, recurrent=2, core="gru", low=60, n_pitches=4)
 ON_ONE_FILE = settings(
@@ -25,7 +26,7 @@ ON_ONE_FILE = settings(
 
 def content(**changes: object) -> dict[str, object]:
     """What a good checkpoint holds, but for `changes`."""
-    model = RnnRbm(CONFIG)
+    model = SequenceModel(CONFIG)
     good = {"format": checkpoint.FORMAT, "config": dict(vars(CONFIG)), "weights": model.state_dict(), "training": {}}
     return {**good, **changes}
 
@@ -51,7 +52,7 @@ def saved(path: Path, value: object, *, zipped: bool = True) -> Path:
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("learn_u0", [True, False])
 def test_a_model_comes_back_exactly_as_it_was_saved(tmp_path: Path, core: str, learn_u0: bool) -> None:
-    model = RnnRbm(Config(hidden=9, recurrent=4, core=core, grid=1 / 3, normalised=False, learn_u0=learn_u0))
+    model = SequenceModel(Config(hidden=9, recurrent=4, core=core, grid=1 / 3, normalised=False, learn_u0=learn_u0))
     checkpoint.save(tmp_path / "deep" / "m.pt", model, epochs=7, history=[{"valid": -1.5}])
     loaded, training = checkpoint.load(tmp_path / "deep" / "m.pt")
     assert loaded.config == model.config
@@ -143,12 +144,12 @@ def test_a_malicious_file_runs_nothing(tmp_path: Path, where: str, how: str) -> 
         content(config={**vars(CONFIG), "core": ["gru"]}),
         content(weights=None),
         content(weights={}),
-        content(weights=list(RnnRbm(CONFIG).state_dict())),
-        content(weights=dict.fromkeys(RnnRbm(CONFIG).state_dict())),
-        content(weights={name: tensor.double() for name, tensor in RnnRbm(CONFIG).state_dict().items()}),
-        content(weights={name: tensor.to("meta") for name, tensor in RnnRbm(CONFIG).state_dict().items()}),
-        content(weights={**RnnRbm(CONFIG).state_dict(), "b_v": torch.zeros(8).to_sparse()}),
-        content(weights={**RnnRbm(CONFIG).state_dict(), "more": torch.zeros(1)}),
+        content(weights=list(SequenceModel(CONFIG).state_dict())),
+        content(weights=dict.fromkeys(SequenceModel(CONFIG).state_dict())),
+        content(weights={name: tensor.double() for name, tensor in SequenceModel(CONFIG).state_dict().items()}),
+        content(weights={name: tensor.to("meta") for name, tensor in SequenceModel(CONFIG).state_dict().items()}),
+        content(weights={**SequenceModel(CONFIG).state_dict(), "rbm.b_v": torch.zeros(8).to_sparse()}),
+        content(weights={**SequenceModel(CONFIG).state_dict(), "more": torch.zeros(1)}),
         content(training=None),
         content(training=3),
     ],
@@ -159,8 +160,8 @@ def test_a_foreign_file_is_refused(tmp_path: Path, value: object) -> None:
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf"), -float("inf")])
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path, poison: float) -> None:
-    model = RnnRbm(CONFIG)
-    model.W.data[1, 2] = poison
+    model = SequenceModel(CONFIG)
+    model.rbm.W.data[1, 2] = poison
     checkpoint.save(tmp_path / "m.pt", model)
     assert "W holds numbers that are not finite" in refusal(tmp_path / "m.pt")
 
@@ -168,7 +169,7 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path, poison: float) 
 def test_a_small_file_cannot_claim_all_memory(tmp_path: Path) -> None:
     config = Config(hidden=8192, recurrent=8192, core="lstm", low=60, n_pitches=4)
     with torch.device("meta"):
-        shapes = {name: tensor.shape for name, tensor in RnnRbm(config).state_dict().items()}
+        shapes = {name: tensor.shape for name, tensor in SequenceModel(config).state_dict().items()}
     weights = {name: torch.zeros(1).expand(shape) for name, shape in shapes.items()}
     path = saved(tmp_path / "m.pt", content(config=dict(vars(config)), weights=weights))
     assert path.stat().st_size < 10_000
@@ -207,11 +208,11 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 
 def test_a_full_disk_leaves_the_old_model_and_no_half_one(tmp_path: Path) -> None:
-    old, new = RnnRbm(CONFIG), RnnRbm(CONFIG)
+    old, new = SequenceModel(CONFIG), SequenceModel(CONFIG)
     checkpoint.save(tmp_path / "m.pt", old)
     with files_of_at_most(2000), pytest.raises(ImprovError, match="cannot write"):
         checkpoint.save(tmp_path / "m.pt", new)
-    assert torch.equal(checkpoint.load(tmp_path / "m.pt")[0].W, old.W)
+    assert torch.equal(checkpoint.load(tmp_path / "m.pt")[0].rbm.W, old.rbm.W)
     assert [path.name for path in tmp_path.iterdir()] == ["m.pt"]
 
 
@@ -220,11 +221,11 @@ def test_an_interrupted_save_leaves_the_old_model_and_no_half_one(tmp_path: Path
         def __reduce__(self) -> object:
             raise KeyboardInterrupt
 
-    old = RnnRbm(CONFIG)
+    old = SequenceModel(CONFIG)
     checkpoint.save(tmp_path / "m.pt", old)
     with pytest.raises(KeyboardInterrupt):
-        checkpoint.save(tmp_path / "m.pt", RnnRbm(CONFIG), interruption=Interruption())
-    assert torch.equal(checkpoint.load(tmp_path / "m.pt")[0].W, old.W)
+        checkpoint.save(tmp_path / "m.pt", SequenceModel(CONFIG), interruption=Interruption())
+    assert torch.equal(checkpoint.load(tmp_path / "m.pt")[0].rbm.W, old.rbm.W)
     assert [path.name for path in tmp_path.iterdir()] == ["m.pt"]
 
 
@@ -232,4 +233,4 @@ def test_where_no_file_can_be_it_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for path in (tmp_path / "file" / "m.pt", tmp_path):
         with pytest.raises(ImprovError, match="cannot write"):
-            checkpoint.save(path, RnnRbm(CONFIG))
+            checkpoint.save(path, SequenceModel(CONFIG))

@@ -8,7 +8,8 @@ from small_music import GRID, rolls
 from tiny_rbm import TinyRbm, states
 
 from improv.errors import ImprovError
-from improv.model.rnn_rbm import Config, RnnRbm
+from improv.model.config import Config
+from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
 from improv.train.evaluation import Effort, evaluate
 
@@ -16,9 +17,9 @@ CONFIG = Config(hidden=5, recurrent=4, core="gru", grid=GRID)
 LITTLE = Effort(chains=4, betas=10, free_frames=20)
 
 
-def random_model(config: Config = CONFIG) -> RnnRbm:
+def random_model(config: Config = CONFIG) -> SequenceModel:
     torch.manual_seed(0)
-    return RnnRbm(config).eval().requires_grad_(False)
+    return SequenceModel(config).eval().requires_grad_(False)
 
 
 def hand_made(*frames: list[int]) -> PianoRoll:
@@ -29,7 +30,7 @@ def hand_made(*frames: list[int]) -> PianoRoll:
     return PianoRoll.from_sounding(sounding, GRID)
 
 
-def figures(*pieces: PianoRoll, effort: Effort = LITTLE, model: RnnRbm | None = None) -> dict[str, Any]:
+def figures(*pieces: PianoRoll, effort: Effort = LITTLE, model: SequenceModel | None = None) -> dict[str, Any]:
     return evaluate(model or random_model(), list(pieces), effort)
 
 
@@ -39,12 +40,23 @@ def test_the_figures_have_the_names_of_the_contract() -> None:
         "log_likelihood", "log_likelihood_error", "estimator", "pseudo_log_likelihood", "accuracy", "copy_accuracy",
         "frames", "free_run",
     }  # fmt: skip
-    names = {"notes_per_frame", "repeated", "silent"}
+    names = {"notes_per_frame", "repeated", "silent", "polyphony", "pitch_classes"}
     assert result["free_run"].keys() == names | {f"{name}_data" for name in names}
     assert result["frames"] == 2 * 32
     assert result["log_likelihood"] < 0
     assert result["log_likelihood_error"] > 0
     assert "AIS" in result["estimator"]
+
+
+@pytest.mark.parametrize("tied", [0, 4])
+def test_nade_is_exact_and_beside_an_rbm_both_are_told(tied: int) -> None:
+    piece = hand_made([40], [40, 44], [40, 44, 47], [40])
+    alone = figures(piece, model=random_model(replace(CONFIG, estimator="nade", tied=tied)))
+    assert (alone["estimator"], alone["log_likelihood_error"]) == ("exact", 0)
+    assert "nade_log_likelihood" not in alone
+    beside = figures(piece, model=random_model(replace(CONFIG, estimator="both", tied=tied)))
+    assert beside["log_likelihood_error"] > 0
+    assert beside["nade_log_likelihood"] < 0
 
 
 def test_copying_is_right_where_notes_last() -> None:
@@ -63,8 +75,9 @@ def test_a_model_that_knows_the_piece_is_right_and_likely() -> None:
     model, piece = random_model(), hand_made(*[[40, 44]] * 16)
     for parameter in model.parameters():
         parameter.zero_()
-    model.b_v.fill_(-20.0)
-    model.b_v[[40, 44]] = 20.0
+    assert model.rbm is not None
+    model.rbm.b_v.fill_(-20.0)
+    model.rbm.b_v[[40, 44]] = 20.0
     result = figures(piece, model=model)
     assert result["accuracy"] == 1.0
     assert result["log_likelihood"] == pytest.approx(-2 * 20 / 16, abs=0.01), "only the first frame's onsets surprise"
@@ -79,9 +92,11 @@ def test_likelihoods_are_those_of_enumeration() -> None:
     sounding = np.random.default_rng(0).integers(0, 2, (20, 8)).astype(np.uint8)
     piece = PianoRoll.from_sounding(sounding, GRID, 60)
     v = torch.from_numpy(sounding).float()
-    u = model.states(v.unsqueeze(0))[0][0]
+    past = model.pasts(v.unsqueeze(0))[0].at(0)
+    assert model.rbm is not None
     index = (v.long() << torch.arange(8)).sum(1)
-    exact = [TinyRbm(model.W, b_v, b_h).visible().log()[i] for i, b_v, b_h in zip(index, *model.biases(u), strict=True)]
+    exact = [TinyRbm(model.rbm.W, b_v, b_h).visible().log()[i]
+             for i, b_v, b_h in zip(index, *model.rbm.biases(past), strict=True)]  # fmt: skip
     result = figures(piece, effort=Effort(64, 200, 10), model=model)
     error = result["log_likelihood_error"]
     assert result["log_likelihood"] == pytest.approx(float(torch.stack(exact).mean()), abs=3 * error + 0.005)

@@ -10,7 +10,8 @@ from small_music import GRID, rolls
 
 from improv.errors import ImprovError
 from improv.model import checkpoint, rbm
-from improv.model.rnn_rbm import CORES, Config, RnnRbm
+from improv.model.config import CORES, Config
+from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
 from improv.train.curve import draw_curve
 from improv.train.presets import PRESETS, Recipe
@@ -90,7 +91,7 @@ def test_the_same_seed_trains_the_same_model_and_another_seed_another(tmp_path: 
     train(same)
     train(other)
     assert_same_result(same, uninterrupted)
-    assert not torch.equal(other.model.W, uninterrupted.model.W)
+    assert not torch.equal(other.model.rbm.W, uninterrupted.model.rbm.W)
 
 
 @pytest.mark.parametrize("epochs_done", [1, 2, 3])
@@ -181,9 +182,9 @@ def test_the_best_checkpoint_is_that_of_the_best_epoch(tmp_path: Path) -> None:
     weights: list[torch.Tensor] = []
 
     def spoil(epoch: Epoch) -> None:
-        weights.append(run.model.W.detach().clone())
+        weights.append(run.model.rbm.W.detach().clone())
         if epoch.number == 2:
-            run.model.b_v.data += 2
+            run.model.rbm.b_v.data += 2
 
     run = trainer(tmp_path / "m.pt")
     run.run(lambda _n: None, spoil)
@@ -191,9 +192,9 @@ def test_the_best_checkpoint_is_that_of_the_best_epoch(tmp_path: Path) -> None:
     assert best.number == 2
     assert (run.best, run.best_epoch) == (best.valid, best.number)
     model, training = checkpoint.load(run.out)
-    assert torch.equal(model.W, weights[best.number - 1])
+    assert torch.equal(model.rbm.W, weights[best.number - 1])
     assert training["best_epoch"] == best.number
-    assert torch.equal(checkpoint.load(last_path(run.out))[0].W, weights[-1])
+    assert torch.equal(checkpoint.load(last_path(run.out))[0].rbm.W, weights[-1])
 
 
 def test_without_validation_the_last_epoch_is_the_best(tmp_path: Path) -> None:
@@ -207,7 +208,7 @@ def test_a_model_that_diverges_never_replaces_the_best(tmp_path: Path) -> None:
 
     def poison(epoch: Epoch) -> None:
         if epoch.number == 2:
-            run.model.W.data[0, 0] = math.nan
+            run.model.rbm.W.data[0, 0] = math.nan
 
     with pytest.raises(ImprovError, match="diverged in epoch 3"):
         run.run(lambda _n: None, poison)
@@ -218,30 +219,33 @@ def test_a_model_that_diverges_never_replaces_the_best(tmp_path: Path) -> None:
 def test_one_update_is_the_analytic_gradient_of_contrastive_divergence_at_the_sample(tmp_path: Path) -> None:
     recipe = Recipe(
         epochs=1, cd_steps=3, batch=1, length=10_000, optimiser="sgd", learning_rate=0.1, clip=0, input_dropout=0,
-        state_dropout=0, constant=1,
+        state_dropout=0, constant=1, weight_decay=0,
     )  # fmt: skip
     run = Trainer(CONFIG, recipe, PIECES[:1], [], tmp_path / "m.pt", seed=5)
     before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+    batch = run.batches.make(1, run.batches.epoch(1)[0])
     train(run)
-    old = RnnRbm(CONFIG)
-    old.load_state_dict(before)
+    model = SequenceModel(CONFIG)
+    model.load_state_dict(before)
+    old = model.rbm
+    assert old is not None
     with torch.no_grad():
-        v = run.pieces[0][:, : CONFIG.n_visible]
-        u = old.states(run.pieces[0].unsqueeze(0))[0][0]
-        b_v, b_h = old.biases(u)
-        torch.manual_seed(hash((5, 1)))  # how the epoch draws its sample
-        sample, _ = rbm.gibbs(v, old.W, b_v, b_h, 3)
+        v = batch.v[0]
+        past = model.pasts(batch.heard)[0].at(0)
+        b_v, b_h = old.biases(past)
+        sample, _ = rbm.gibbs(v, old.W, b_v, b_h, 3, torch.Generator().manual_seed(batch.seeds[0]))
         h, h_sample = torch.sigmoid(v @ old.W + b_h), torch.sigmoid(sample @ old.W + b_h)
         steps = {
             "W": v.T @ h - sample.T @ h_sample,
             "b_v": (v - sample).sum(0),
             "b_h": (h - h_sample).sum(0),
-            "W_uv": u.T @ (v - sample),
-            "W_uh": u.T @ (h - h_sample),
+            "W_uv": past.u.T @ (v - sample),
+            "W_uh": past.u.T @ (h - h_sample),
         }
     for name, step in steps.items():
-        expected = before[name] + 0.1 * step / len(v)
-        torch.testing.assert_close(getattr(run.model, name).data, expected, rtol=0, atol=1e-6, msg=name)
+        expected = before[f"rbm.{name}"] + 0.1 * step / len(v)
+        now = run.model.get_parameter(f"rbm.{name}").data
+        torch.testing.assert_close(now, expected, rtol=0, atol=1e-6, msg=name)
 
 
 def test_the_gradient_reaches_the_recurrent_net_through_the_biases(tmp_path: Path) -> None:
@@ -254,8 +258,8 @@ def test_the_gradient_reaches_the_recurrent_net_through_the_biases(tmp_path: Pat
 def test_visible_biases_begin_at_the_base_rates(tmp_path: Path) -> None:
     run = trainer(tmp_path / "m.pt")
     rates = np.concatenate([piece.frames for piece in PIECES[:4]]).mean(0).ravel()
-    np.testing.assert_allclose(torch.sigmoid(run.model.b_v.detach()), rates, atol=2e-3)
-    assert not trainer(tmp_path / "m.pt", replace(RECIPE, base_rates=False)).model.b_v.any()
+    np.testing.assert_allclose(torch.sigmoid(run.model.rbm.b_v.detach()), rates, atol=2e-3)
+    assert not trainer(tmp_path / "m.pt", replace(RECIPE, base_rates=False)).model.rbm.b_v.any()
 
 
 def test_pieces_of_other_pitches_are_refused(tmp_path: Path) -> None:

@@ -4,16 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from improv.model.rnn_rbm import CORES, Config, RnnRbm
+from improv.model.config import CORES, Config
+from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import SOUNDING, STRUCK, silence
 
 SMALL = Config(hidden=7, recurrent=5, low=48, n_pitches=10)
 
 
-def model_of(core: str, **changes: object) -> RnnRbm:
+def model_of(core: str, **changes: object) -> SequenceModel:
     """A model whose state matters: its recurrent weights are not near zero."""
     torch.manual_seed(0)
-    model = RnnRbm(replace(SMALL, core=core, **changes))  # type: ignore[arg-type]
+    model = SequenceModel(replace(SMALL, core=core, **changes))  # type: ignore[arg-type]
     for parameter in model.parameters():
         parameter.data.normal_(std=0.5)
     return model.requires_grad_(False)
@@ -27,26 +28,33 @@ def frames(count: int, seed: int = 0) -> np.ndarray:
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("onsets", [True, False])
 def test_shapes(core: str, onsets: bool) -> None:
-    model = model_of(core, onsets=onsets)
+    model = model_of(core, onsets=onsets, tied=3, estimator="both")
     config = model.config
     assert config.n_visible == (20 if onsets else 10)
     inputs = torch.stack([model.inputs(frames(6), 0, 4.0)] * 3)
     assert inputs.shape == (3, 6, config.n_inputs)
-    u, after = model.states(inputs)
-    assert u.shape == (3, 6, 5)
-    assert after.shape == model.initial_state(3).shape == (2 if core == "lstm" else 1, 3, 5)
-    b_v, b_h = model.biases(u)
+    past, after = model.pasts(inputs)
+    assert past.u.shape == (3, 6, 5)
+    assert past.s is not None and past.s.shape == (3, 6, 10, 3)
+    assert after.core.shape == model.cores.initial(3).core.shape == (2 if core == "lstm" else 1, 3, 5)
+    assert model.rbm is not None and model.nade is not None
+    b_v, b_h = model.rbm.biases(past)
     assert (b_v.shape, b_h.shape) == ((3, 6, config.n_visible), (3, 6, 7))
+    flat = past.at(torch.ones(3, 6, dtype=torch.bool))
+    assert model.nade.logits(torch.zeros(18, config.n_visible), flat).shape == (18, config.n_visible)
 
 
+@pytest.mark.parametrize("tied", [0, 3])
 @pytest.mark.parametrize("core", CORES)
-def test_a_frame_is_conditioned_on_the_frames_before_it_and_on_no_other(core: str) -> None:
-    model, changed = model_of(core), 3
+def test_a_frame_is_conditioned_on_the_frames_before_it_and_on_no_other(core: str, tied: int) -> None:
+    model, changed = model_of(core, tied=tied, estimator="both"), 3
     one, other = frames(8), frames(8)
     other[changed] ^= 1
-    u = [model.states(model.inputs(piece, 0, 4.0).unsqueeze(0))[0][0] for piece in (one, other)]
-    for before, after in zip(model.biases(u[0]), model.biases(u[1]), strict=True):
-        assert torch.equal(before[: changed + 1], after[: changed + 1])
+    pasts = [model.pasts(model.inputs(piece, 0, 4.0).unsqueeze(0))[0].at(0) for piece in (one, other)]
+    assert model.rbm is not None and model.nade is not None
+    for estimator in (model.rbm, model.nade):
+        before, after = (estimator.predicted(past) for past in pasts)
+        torch.testing.assert_close(before[: changed + 1], after[: changed + 1])
         assert not (before[changed + 1 :] == after[changed + 1 :]).all(1).any()
 
 
@@ -54,19 +62,35 @@ def test_a_frame_is_conditioned_on_the_frames_before_it_and_on_no_other(core: st
 @pytest.mark.parametrize("learn_u0", [True, False])
 def test_the_first_frame_is_conditioned_on_the_initial_state(core: str, learn_u0: bool) -> None:
     model = model_of(core, learn_u0=learn_u0)
-    u, _ = model.states(model.inputs(frames(2), 0, 4.0).unsqueeze(0))
-    assert torch.equal(u[0, 0], model.u0[0])
+    past, _ = model.pasts(model.inputs(frames(2), 0, 4.0).unsqueeze(0))
+    assert torch.equal(past.u[0, 0], model.cores.u0[0])
 
 
+@pytest.mark.parametrize("tied", [0, 3])
 @pytest.mark.parametrize("core", CORES)
-def test_frame_by_frame_the_states_are_those_of_the_whole_piece(core: str) -> None:
-    model, piece = model_of(core), frames(9)
-    whole, last = model.states(model.inputs(piece, 0, 3.0).unsqueeze(0))
-    state = model.initial_state()
+def test_frame_by_frame_the_pasts_are_those_of_the_whole_piece(core: str, tied: int) -> None:
+    model, piece = model_of(core, tied=tied), frames(9)
+    whole, last = model.pasts(model.inputs(piece, 0, 3.0).unsqueeze(0))
+    state = model.cores.initial(1)
     for number in range(len(piece)):
-        torch.testing.assert_close(state[0, 0], whole[0, number])
-        _, state = model.states(model.inputs(piece[number : number + 1], number, 3.0).unsqueeze(0), state)
-    torch.testing.assert_close(state, last)
+        now = model.cores.past(state)
+        torch.testing.assert_close(now.u[0], whole.u[0, number])
+        if now.s is not None and whole.s is not None:
+            torch.testing.assert_close(now.s[0], whole.s[0, number])
+        _, state = model.pasts(model.inputs(piece[number : number + 1], number, 3.0).unsqueeze(0), state)
+    torch.testing.assert_close((state.core, state.tied), (last.core, last.tied))
+
+
+def test_a_tied_core_hears_every_pitch_alike() -> None:
+    model, n = model_of("tanh", tied=4, bars=False, onsets=False, low=24, n_pitches=60), 60
+    assert model.cores.tied is not None
+    model.cores.tied.pitch.zero_()
+    sounding = torch.zeros(1, 5, n)
+    sounding[0, torch.arange(5), torch.tensor([20, 24, 27, 20, 32])] = 1
+    higher = sounding.roll(3, dims=2)
+    low, high = (model.pasts(v)[0].s for v in (sounding, higher))
+    assert low is not None and high is not None
+    torch.testing.assert_close(low[:, :, 3:40], high[:, :, 6:43])
 
 
 def test_the_core_is_told_where_in_its_bar_the_next_frame_stands() -> None:
@@ -78,25 +102,26 @@ def test_the_core_is_told_where_in_its_bar_the_next_frame_stands() -> None:
 
 
 def test_the_initial_state_is_learned_only_when_asked() -> None:
-    assert RnnRbm(replace(SMALL, learn_u0=True)).u0.requires_grad
-    model = RnnRbm(SMALL)
-    assert not model.u0.requires_grad
-    assert not model.u0.any()
+    assert SequenceModel(replace(SMALL, learn_u0=True)).cores.u0.requires_grad
+    model = SequenceModel(SMALL)
+    assert not model.cores.u0.requires_grad
+    assert not model.cores.u0.any()
 
 
 def test_the_reference_weights_begin_at_the_published_scale() -> None:
     torch.manual_seed(0)
-    model = RnnRbm(Config(onsets=False, bars=False))
-    assert model.W.shape == (88, 150)
-    assert model.W.std().item() == pytest.approx(0.01, rel=0.05)
+    model = SequenceModel(Config(onsets=False, bars=False))
+    assert model.rbm is not None
+    assert model.rbm.W.shape == (88, 150)
+    assert model.rbm.W.std().item() == pytest.approx(0.01, rel=0.05)
     for name in ("W_uv", "W_uh"):
-        assert getattr(model, name).std().item() == pytest.approx(0.0001, rel=0.05)
-    for name, parameter in model.core.named_parameters():
+        assert getattr(model.rbm, name).std().item() == pytest.approx(0.0001, rel=0.05)
+    for name, parameter in model.cores.core.named_parameters():
         assert parameter.std().item() == pytest.approx(0.0001 if "weight" in name else 0.0, rel=0.05)
 
 
 def test_what_is_encoded_is_decoded() -> None:
-    model = RnnRbm(SMALL)
+    model = SequenceModel(SMALL)
     frame = silence(10)
     frame[SOUNDING, [2, 5, 9]] = 1
     frame[STRUCK, [5, 9]] = 1
@@ -106,7 +131,7 @@ def test_what_is_encoded_is_decoded() -> None:
 
 
 def test_every_decoded_frame_is_legal() -> None:
-    model, rng = RnnRbm(SMALL), np.random.default_rng(0)
+    model, rng = SequenceModel(SMALL), np.random.default_rng(0)
     for _ in range(50):
         v, previous = rng.integers(0, 2, 20).astype(np.uint8), rng.integers(0, 2, (2, 10)).astype(np.uint8)
         frame = model.decode(v, previous)
@@ -116,7 +141,7 @@ def test_every_decoded_frame_is_legal() -> None:
 
 
 def test_without_onsets_what_goes_on_sounding_is_held() -> None:
-    model = RnnRbm(replace(SMALL, onsets=False))
+    model = SequenceModel(replace(SMALL, onsets=False))
     previous = silence(10)
     previous[SOUNDING, 4] = 1
     v = np.zeros(10, np.uint8)
@@ -130,6 +155,8 @@ def test_without_onsets_what_goes_on_sounding_is_held() -> None:
         {"hidden": 0},
         {"hidden": 10**9},
         {"recurrent": 1.5},
+        {"tied": -1},
+        {"estimator": "diffusion"},
         {"core": "transformer"},
         {"grid": 0.0},
         {"grid": 1e-9},
@@ -141,4 +168,4 @@ def test_without_onsets_what_goes_on_sounding_is_held() -> None:
 )
 def test_a_configuration_out_of_range_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong)) + "|pitches"):
-        RnnRbm(replace(SMALL, **wrong))  # type: ignore[arg-type]
+        SequenceModel(replace(SMALL, **wrong))  # type: ignore[arg-type]

@@ -1,0 +1,102 @@
+"""Samples of a NADE, frame by frame, in compiled code: what starts the live chain, or stands for it."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numba import float32, njit
+from numpy.typing import NDArray
+from torch import Tensor
+
+from improv.model.core import Past
+from improv.model.nade import Nade, TiedNade
+from improv.sampling import kernels
+from improv.sampling.chain import Bits
+
+
+class NadeSampler:
+    """Draws frames from `nade`; its choices follow from `seed`.
+
+    What is clamped is never drawn, and what comes later in the order of the units knows of it.
+    """
+
+    def __init__(self, nade: Nade | TiedNade, seed: int) -> None:
+        self._nade = nade
+        self._rng = np.random.default_rng(seed)
+        self._order = _array(nade.order)
+        if isinstance(nade, TiedNade):
+            heard = nade.above.matrix().view(nade.config.n_visible, nade.config.n_pitches, -1)
+            layers = nade.second.weight, nade.second.bias, nade.out.weight, nade.out.bias
+            self._weights = [_array(tensor) for tensor in (heard, *layers)]
+        else:
+            self._weights = [_array(nade.W), _array(nade.U)]
+
+    def sample(self, past: Past, temperature: float, held: NDArray[np.int8]) -> Bits:
+        """One frame v uint8 [V] given `past` [1, ...], at the clamp `held` [V] (see Chain)."""
+        v = np.zeros(len(held), np.uint8)
+        args = held, 1 / temperature, self._rng.random(len(v), np.float32), v
+        if isinstance(self._nade, TiedNade):
+            pre, b_v = (_array(tensor[0]) for tensor in self._nade.start(past))
+            _tied_sweep(pre, b_v, *self._weights, float(self._nade.sounds), self._order, *args)  # type: ignore[call-arg]
+        else:
+            b_v, pre = (_array(tensor[0]) for tensor in self._nade.biases(past))
+            _sweep(pre, b_v, *self._weights, self._order, *args)  # type: ignore[call-arg]
+        return v
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    with torch.inference_mode():
+        return np.array(tensor.detach().numpy())  # a copy: never read-only, which numba would compile anew
+
+
+@njit(inline="always")
+def _decide(logit, held, beta, chance):  # type: ignore[no-untyped-def]
+    return np.uint8(held) if held >= 0 else np.uint8(chance < kernels.sigmoid(beta * logit))
+
+
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def _sweep(pre, b_v, w, u, order, held, inverse_temperature, chance, v):  # type: ignore[no-untyped-def]
+    """NADE: pre-activations `pre` [H] are changed in place; `v` [V] receives the sample."""
+    beta = float32(inverse_temperature)
+    h = np.empty_like(pre)
+    changed = True
+    for i in order:
+        if changed:  # only a unit that is on changes what the later ones see
+            for j in range(len(pre)):
+                h[j] = kernels.sigmoid(pre[j])
+        logit = b_v[i]
+        for j in range(len(pre)):
+            logit += u[i, j] * h[j]
+        v[i] = _decide(logit, held[i], beta, chance[i])
+        changed = v[i] == 1
+        if changed:
+            for j in range(len(pre)):
+                pre[j] += w[i, j]
+
+
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def _tied_sweep(  # type: ignore[no-untyped-def]
+    pre, b_v, heard, second, b_second, out, b_out, sounds, order, held, inverse_temperature, chance, v
+):
+    """Tied NADE: pre-activations `pre` [P, d] are changed in place; `v` [V] receives the sample."""
+    beta = float32(inverse_temperature)
+    n_pitches, size = pre.shape
+    hidden = np.empty(size, np.float32)
+    for i in order:
+        pitch, channel = i % n_pitches, i // n_pitches
+        if channel == 0:  # both units of a pitch see the same
+            for j in range(size):
+                total = b_second[j]
+                for k in range(size):
+                    total += second[j, k] * max(pre[pitch, k], float32(0.0))
+                hidden[j] = max(total, float32(0.0))
+        logit = b_v[i] + b_out[channel]
+        for j in range(size):
+            logit += out[channel, j] * hidden[j]
+        if channel:
+            logit += float32(sounds) * (float32(v[pitch]) - float32(1.0))
+        v[i] = _decide(logit, held[i], beta, chance[i])
+        if v[i]:
+            for below in range(pitch):
+                for j in range(size):
+                    pre[below, j] += heard[i, below, j]

@@ -1,0 +1,88 @@
+"""What training lowers: the RBM's free-energy cost, by contrastive divergence, and NADE's negative log-likelihood."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from improv.model import rbm
+from improv.model.core import Past
+from improv.model.nade import log_probability
+from improv.model.sequence_model import SequenceModel
+from improv.train.batches import Batch
+from improv.train.presets import Recipe
+
+
+class Cost(NamedTuple):
+    """Sums over the frames of a batch: what to differentiate, and the monitor (see Epoch)."""
+
+    total: Tensor
+    monitor: float
+
+
+class Objective:
+    """The costs of a batch under a model: of the whole, and of what can be learned before it.
+
+    With persistent chains (PCD, Tieleman 2008) the negative chains go on from where those of the batch before ended,
+    row by row and frame by frame.
+    """
+
+    def __init__(self, model: SequenceModel, recipe: Recipe) -> None:
+        self.model, self.recipe = model, recipe
+        shape = (recipe.batch, recipe.length, model.config.n_visible)
+        self.particles = torch.zeros(shape, dtype=torch.uint8) if recipe.persistent and model.rbm is not None else None
+
+    def whole(self, batch: Batch) -> Cost:
+        """Of every frame given the frames before."""
+        past, _ = self.model.pasts(batch.heard)
+        return self._estimate(batch, batch.dropped(past).at(batch.mask))
+
+    def frames(self, batch: Batch) -> Cost:
+        """Of every frame by itself: the past is all zero (pretraining of the estimator)."""
+        config, count = self.model.config, int(batch.mask.sum())
+        s = batch.v.new_zeros(count, config.n_pitches, config.tied) if config.tied else None
+        return self._estimate(batch, Past(batch.v.new_zeros(count, config.recurrent), s))
+
+    def core(self, batch: Batch) -> Cost:
+        """Of every frame, unit by unit, from the past alone (pretraining of the cores)."""
+        past, _ = self.model.pasts(batch.heard)
+        past, v = batch.dropped(past).at(batch.mask), batch.v[batch.mask]
+        estimators = [estimator for estimator in (self.model.rbm, self.model.nade) if estimator is not None]
+        cost = sum(
+            (F.binary_cross_entropy_with_logits(e.predicted(past), v, reduction="sum") for e in estimators),
+            start=v.new_zeros(()),
+        )
+        return Cost(cost, -float(cost.detach()) / len(estimators))
+
+    def _estimate(self, batch: Batch, past: Past) -> Cost:
+        v = batch.v[batch.mask]
+        total, monitor = v.new_zeros(()), 0.0
+        if self.model.nade is not None:
+            log_p = log_probability(self.model.nade, v, past).sum()
+            total, monitor = total - log_p, float(log_p.detach())
+        if self.model.rbm is not None:
+            cost = self._contrast(self.model.rbm, v, past, batch)
+            total, monitor = total + cost.total, cost.monitor
+        return Cost(total, monitor)
+
+    def _contrast(self, estimator: rbm.ConditionalRbm, v: Tensor, past: Past, batch: Batch) -> Cost:
+        """F(v) - F(v*) (eq. 4), v* the end of k Gibbs steps and held constant (Hinton 2002)."""
+        b_v, b_h = estimator.biases(past)
+        starts, length = batch.starts, batch.mask.shape[1]
+        if self.particles is not None:
+            starts = self.particles[batch.rows, :length].to(v)
+        weights = estimator.W.detach()
+        generator = torch.Generator(v.device).manual_seed(batch.seeds[0])
+        end, logits = rbm.gibbs(
+            starts[batch.mask], weights, b_v.detach(), b_h.detach(), self.recipe.cd_steps, generator
+        )
+        if self.particles is not None:
+            mask = batch.mask.cpu()
+            ended = self.particles[batch.rows, :length]
+            ended[mask] = end.to(ended)
+            self.particles[batch.rows, :length] = ended
+        cost = rbm.free_energy(v, estimator.W, b_v, b_h) - rbm.free_energy(end, estimator.W, b_v, b_h)
+        return Cost(cost.sum(), float(rbm.reconstruction_log_likelihood(v, logits).sum()))
