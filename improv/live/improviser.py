@@ -96,7 +96,7 @@ class Improviser:
     def _sample(self, held: NDArray[np.int8], controls: Controls) -> NDArray[np.uint8]:
         """Visible units [V] given the past, at the clamp `held` [V].
 
-        The chain starts where NADE proposes, else from silence: from the frame before, it would do little but repeat it.
+        The chain starts where NADE proposes, else from silence: from the frame before, it would but repeat that.
         """
         with torch.inference_mode():
             past = self.model.cores.past(self._state)

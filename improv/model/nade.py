@@ -28,7 +28,7 @@ def order(config: Config) -> Tensor:
 class Nade(nn.Module):
     """NADE with weights of its own for every unit; b_v(t) and b_h(t) follow the past as those of the RNN-RBM do.
 
-        h_i = sigmoid(b_h(t) + sum_{j before i} v_j W_j)        P(v_i = 1) = sigmoid(b_v(t)_i + U_i . h_i)
+    h_i = sigmoid(b_h(t) + sum_{j before i} v_j W_j)        P(v_i = 1) = sigmoid(b_v(t)_i + U_i . h_i)
     """
 
     order: Tensor

@@ -102,9 +102,7 @@ def _estimator(model: SequenceModel, effort: Effort) -> str:
 
 
 @torch.no_grad()
-def _add(
-    sums: _Sums, model: SequenceModel, v: Tensor, past: Past, effort: Effort, generator: torch.Generator
-) -> None:
+def _add(sums: _Sums, model: SequenceModel, v: Tensor, past: Past, effort: Effort, generator: torch.Generator) -> None:
     """Adds the figures of one piece's frames v [T, V]."""
     n = model.config.n_pitches
     if model.rbm is not None:

@@ -68,7 +68,9 @@ def ais(weights: Tensor, b_v: Tensor, b_h: Tensor, chains: int, betas: int, gene
 
 
 @torch.no_grad()
-def importance(model: SequenceModel, past: Past, b_v: Tensor, b_h: Tensor, samples: int, generator: torch.Generator) -> Tensor:
+def importance(
+    model: SequenceModel, past: Past, b_v: Tensor, b_h: Tensor, samples: int, generator: torch.Generator
+) -> Tensor:
     """log Z of the RBMs with biases b_v [N, V], b_h [N, H] by `samples` proposals of the model's NADE each, [N]."""
     assert model.rbm is not None and model.nade is not None
     weights = []
@@ -89,7 +91,9 @@ class Likelihood:
 
 
 @torch.no_grad()
-def rbm_likelihood(model: SequenceModel, v: Tensor, past: Past, chains: int, betas: int, generator: torch.Generator) -> Likelihood:
+def rbm_likelihood(
+    model: SequenceModel, v: Tensor, past: Past, chains: int, betas: int, generator: torch.Generator
+) -> Likelihood:
     """The RBM's log-likelihood of frames v [N, V], by AIS, and by importance sampling too where there is a NADE."""
     assert model.rbm is not None
     parts = []
@@ -106,7 +110,9 @@ def rbm_likelihood(model: SequenceModel, v: Tensor, past: Past, chains: int, bet
 
 
 @torch.no_grad()
-def nade_likelihood(model: SequenceModel, v: Tensor, past: Past, samples: int, generator: torch.Generator) -> Likelihood:
+def nade_likelihood(
+    model: SequenceModel, v: Tensor, past: Past, samples: int, generator: torch.Generator
+) -> Likelihood:
     """NADE's log-likelihood of frames v [N, V], exact, and samples."""
     assert model.nade is not None
     log_p = log_probability(model.nade, v, past)

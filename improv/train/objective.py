@@ -37,8 +37,7 @@ class Objective:
 
     def whole(self, batch: Batch) -> Cost:
         """Of every frame given the frames before."""
-        past, _ = self.model.pasts(batch.heard)
-        return self._estimate(batch, batch.dropped(past).at(batch.mask))
+        return self._estimate(batch, self._past(batch))
 
     def frames(self, batch: Batch) -> Cost:
         """Of every frame by itself: the past is all zero (pretraining of the estimator)."""
@@ -48,14 +47,23 @@ class Objective:
 
     def core(self, batch: Batch) -> Cost:
         """Of every frame, unit by unit, from the past alone (pretraining of the cores)."""
-        past, _ = self.model.pasts(batch.heard)
-        past, v = batch.dropped(past).at(batch.mask), batch.v[batch.mask]
+        cost = surprise(self.core_logits(batch), batch)
+        return Cost(cost, -float(cost.detach()))
+
+    def core_logits(self, batch: Batch) -> Tensor:
+        """Log-odds of all units of the real frames from the past alone, [estimators, N, V]."""
+        past = self._past(batch)
         estimators = [estimator for estimator in (self.model.rbm, self.model.nade) if estimator is not None]
-        cost = sum(
-            (F.binary_cross_entropy_with_logits(e.predicted(past), v, reduction="sum") for e in estimators),
-            start=v.new_zeros(()),
-        )
-        return Cost(cost, -float(cost.detach()) / len(estimators))
+        return torch.stack([estimator.predicted(past) for estimator in estimators])
+
+    def nade_logits(self, batch: Batch) -> Tensor:
+        """NADE's log-odds of all units of the real frames given those before them, [N, V]."""
+        assert self.model.nade is not None
+        return self.model.nade.logits(batch.v[batch.mask], self._past(batch))
+
+    def _past(self, batch: Batch) -> Past:
+        past, _ = self.model.pasts(batch.heard)
+        return batch.dropped(past).at(batch.mask)
 
     def _estimate(self, batch: Batch, past: Past) -> Cost:
         v = batch.v[batch.mask]
@@ -86,3 +94,9 @@ class Objective:
             self.particles[batch.rows, :length] = ended
         cost = rbm.free_energy(v, estimator.W, b_v, b_h) - rbm.free_energy(end, estimator.W, b_v, b_h)
         return Cost(cost.sum(), float(rbm.reconstruction_log_likelihood(v, logits).sum()))
+
+
+def surprise(logits: Tensor, batch: Batch) -> Tensor:
+    """Cross-entropy of a batch's real frames under units with `logits` [..., N, V], summed, in nats."""
+    v = batch.v[batch.mask].expand_as(logits)
+    return F.binary_cross_entropy_with_logits(logits, v, reduction="sum")

@@ -7,30 +7,38 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from improv.train.hessian_free import HessianFree
 from improv.train.presets import Recipe
 
 FIRST_MOMENTUM = 0.5
 
 
-def make_optimiser(parameters: Iterable[nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser of those parameters that are learned."""
+Optimiser = torch.optim.Optimizer | HessianFree
+
+
+def make_optimiser(name: str, parameters: Iterable[nn.Parameter], recipe: Recipe) -> Optimiser:
+    """The optimiser of that name of those parameters that are learned."""
+    if name == "hf":
+        return HessianFree(parameters)
     learned = [parameter for parameter in parameters if parameter.requires_grad]
     decay = recipe.weight_decay
-    if recipe.optimiser == "sgd":
+    if name == "sgd":
         nesterov = recipe.nesterov and recipe.momentum > 0
         return torch.optim.SGD(
             learned, lr=recipe.learning_rate, momentum=recipe.momentum, nesterov=nesterov, weight_decay=decay
         )
-    kind = torch.optim.Adam if recipe.optimiser == "adam" else torch.optim.AdamW
+    kind = torch.optim.Adam if name == "adam" else torch.optim.AdamW
     return kind(learned, lr=recipe.learning_rate, betas=(0.9, 0.99), weight_decay=decay)
 
 
-def set_rates(optimiser: torch.optim.Optimizer, recipe: Recipe, progress: float) -> None:
+def set_rates(optimiser: Optimiser, recipe: Recipe, progress: float) -> None:
     """Sets learning rate and momentum for the update at `progress`, 0..1 of the whole training.
 
     Over the recipe's share `warm_up` the learning rate rises from nothing and momentum from FIRST_MOMENTUM (Hinton
     2010, section 9); after the share `constant` the rate falls to `final` of itself, along a line or a cosine.
     """
+    if isinstance(optimiser, HessianFree):  # which finds its own
+        return
     risen = min(1.0, progress / recipe.warm_up) if recipe.warm_up else 1.0
     for group in optimiser.param_groups:
         group["lr"] = recipe.learning_rate * max(risen, 0.01) * _fall(recipe, progress)

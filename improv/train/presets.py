@@ -22,7 +22,8 @@ class Recipe:
             them from growing: such a partner freezes when it plays alone.
         batch: subsequences per update.
         length: frames of a subsequence at most.
-        optimiser: `sgd`, `adam`, `adamw` or `hf` (Hessian-free).
+        optimiser: `sgd`, `adam`, `adamw` or `hf` (Hessian-free, for NADE alone).
+        pretrain_optimiser: of the pretraining; `hf` may pretrain the cores of any model.
         momentum, nesterov: of SGD.
         learning_rate: the rate at its height.
         warm_up: share of the updates over which rate and momentum rise to it.
@@ -48,6 +49,7 @@ class Recipe:
     batch: int = 32
     length: int = 128
     optimiser: str = "adamw"
+    pretrain_optimiser: str = "adamw"
     momentum: float = 0.0
     nesterov: bool = False
     learning_rate: float = 0.01
@@ -74,7 +76,8 @@ class Recipe:
                 raise ImprovError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)}")
 
 
-CHOICES = {"optimiser": ("sgd", "adam", "adamw", "hf"), "decay": ("linear", "cosine")}
+OPTIMISERS = ("sgd", "adam", "adamw", "hf")
+CHOICES = {"optimiser": OPTIMISERS, "pretrain_optimiser": OPTIMISERS, "decay": ("linear", "cosine")}
 RANGES = {
     "epochs": (1, 100_000), "patience": (0, 100_000), "pretrain_frames": (0, 100_000), "pretrain_core": (0, 100_000),
     "cd_steps": (1, 10_000), "elsewhere": (0, 1), "batch": (1, 4096), "length": (2, 100_000), "momentum": (0, 0.9999),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 import zlib
@@ -19,12 +18,13 @@ from improv.model import checkpoint
 from improv.model.config import Config
 from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
-from improv.train.batches import Batch, Batches
+from improv.train.batches import Batches
+from improv.train.distributed import World
+from improv.train.learner import Learner
 from improv.train.likelihood import sketch
-from improv.train.objective import Cost, Objective
-from improv.train.optimisers import make_optimiser, set_rates
 from improv.train.presets import Recipe
 
+ALONE = World()
 PRETRAINING = 1_000_000  # epochs of pretraining are numbered from here, so that their choices are their own
 
 
@@ -58,10 +58,7 @@ class Trainer:
     Every random choice of an epoch is drawn from (seed, epoch), so that a run which was interrupted and resumed ends
     exactly where an uninterrupted one does.
 
-    Attributes:
-        model: what is trained.
-        averaged: the running average of its weights, which is what is validated and kept; the model itself where the
-            recipe does not average.
+    Where the recipe averages the weights, it is the average that is validated and kept in `out`.
     """
 
     def __init__(
@@ -73,11 +70,12 @@ class Trainer:
         out: Path,
         seed: int = 0,
         device: str = "cpu",
+        world: World = ALONE,
     ) -> None:
         recipe.check()
         torch.manual_seed(seed)
         self.config, self.recipe, self.out, self.seed = config, recipe, out, seed
-        self.device = torch.device(device)
+        self.device, self.world = torch.device(device), world
         self.model = SequenceModel(config)
         self.pieces, self.valid = train, valid
         for roll in [*train, *valid]:
@@ -86,14 +84,11 @@ class Trainer:
         self.history: list[Epoch] = []
         self.best = -math.inf
         self.best_epoch = 0
-        self.updates = 0
         if recipe.base_rates:
             self._set_base_rates()
         self.model.to(self.device)
-        self.averaged = copy.deepcopy(self.model) if recipe.average else self.model
         self.batches = Batches(self.model, recipe, train, seed)
-        self.objective = Objective(self.model, recipe)
-        self.optimiser = make_optimiser(self.model.parameters(), recipe)
+        self.learner = Learner(self.model, recipe, self.world)
 
     @property
     def frames(self) -> int:
@@ -116,12 +111,9 @@ class Trainer:
                 raise ImprovError(f"{path} was trained with other settings: give the same ones, or another --out")
             if state["data"] != self._data:
                 raise ImprovError(f"{path} was trained on other data: give the same files, or another --out")
-            self.optimiser.load_state_dict(state["optimiser"])
-            self.averaged.load_state_dict(state["averaged"])
-            if self.objective.particles is not None:
-                self.objective.particles.copy_(state["particles"])
+            self.learner.load_state_dict(state)
             self.history = [Epoch(**epoch) for epoch in state["history"]]
-            self.best, self.best_epoch, self.updates = state["best"], state["best_epoch"], state["updates"]
+            self.best, self.best_epoch = state["best"], state["best_epoch"]
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise ImprovError(f"{path} does not hold what is needed to go on: train anew without --resume") from error
         self.model.load_state_dict(model.state_dict())
@@ -142,7 +134,7 @@ class Trainer:
             if self.recipe.patience and len(self.history) - self.best_epoch >= self.recipe.patience:
                 return
             started = time.perf_counter()
-            monitor = self._train_epoch(number, self.objective.whole, on_frames)
+            monitor = self._train_epoch(number, (number - 1) / self.recipe.epochs, on_frames)
             epoch = Epoch(number, monitor, self.validate(), time.perf_counter() - started)
             self.history.append(epoch)
             self._keep(epoch)
@@ -152,49 +144,31 @@ class Trainer:
         """The `valid` of an Epoch, now."""
         if not self.valid:
             return math.nan
-        return sketch(self.averaged.eval(), self.valid, self.seed)
+        return self.world.of_first(lambda: sketch(self.learner.averaged.eval(), self.valid, self.seed))
 
     def _pretrain(self, on_frames: Callable[[int], None]) -> None:
         """What the recipe has learned before the whole, each part by an optimiser of its own."""
-        phases = (self.objective.frames, self.recipe.pretrain_frames), (self.objective.core, self.recipe.pretrain_core)
         first = PRETRAINING
-        for cost, epochs in phases:
-            for number in range(first, first + epochs):
-                self._train_epoch(number, cost, on_frames)
-            first += epochs
-            if epochs:
-                self.optimiser = make_optimiser(self.model.parameters(), self.recipe)
+        for phase in self.learner.pretraining:
+            self.learner.begin(phase)
+            for number in range(phase.epochs):
+                self._train_epoch(first + number, number / phase.epochs, on_frames)
+            first += phase.epochs
+            self.learner.begin(self.learner.main_phase)
 
-    def _train_epoch(
-        self, number: int, cost: Callable[[Batch], Cost], on_frames: Callable[[int], None]
-    ) -> float:
-        """One pass over the pieces; the mean of the monitor."""
+    def _train_epoch(self, number: int, progress: float, on_frames: Callable[[int], None]) -> float:
+        """One pass over the pieces, at `progress` of its phase; the mean of the monitor."""
         self.model.train()
-        batches = self.batches.epoch(number)
-        done, total = min(number - 1, self.recipe.epochs), 0.0
+        batches, total = self.batches.epoch(number), 0.0
         for index, windows in enumerate(batches):
-            set_rates(self.optimiser, self.recipe, (done + index / len(batches)) / self.recipe.epochs)
+            batch = self.batches.make(number, windows, self.world.rows) if windows[self.world.rows] else None
             frames = sum(window.end - window.start for window in windows)
-            total += self._update(cost(self.batches.make(number, windows).to(self.device)), frames)
+            done = progress + index / len(batches) / self.learner.phase.epochs
+            total += self.learner.update(batch.to(self.device) if batch else None, frames, done)
             on_frames(frames)
         if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
             raise ImprovError(f"training diverged in epoch {number}: give a smaller --learning-rate, or --clip 1")
-        return total / self.frames
-
-    def _update(self, cost: Cost, frames: int) -> float:
-        """One step down the mean of the cost over `frames` frames; returns the sum of the monitor."""
-        self.optimiser.zero_grad()
-        (cost.total / frames).backward()  # type: ignore[no-untyped-call]
-        if self.recipe.clip:
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-        self.optimiser.step()
-        self.updates += 1
-        if self.averaged is not self.model:
-            with torch.no_grad():
-                kept = min(self.recipe.average, self.updates / (10 + self.updates))  # the first weights soon go
-                for mean, now in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
-                    mean.lerp_(now, 1 - kept)
-        return cost.monitor
+        return self.world.total(total) / self.frames
 
     def _keep(self, epoch: Epoch) -> None:
         """Writes the last checkpoint, and the best where this epoch is it (the last one without validation)."""
@@ -204,12 +178,11 @@ class Trainer:
         self._save()
 
     def _save(self) -> None:
+        state = self.learner.state_dict()
+        if not self.world.first:
+            return
         if self.best_epoch == len(self.history):
-            checkpoint.save(self.out, self.averaged, **self._record())
-        state = {"optimiser": self.optimiser.state_dict(), "averaged": self.averaged.state_dict(),
-                 "updates": self.updates}  # fmt: skip
-        if self.objective.particles is not None:
-            state["particles"] = self.objective.particles
+            checkpoint.save(self.out, self.learner.averaged, **self._record())
         checkpoint.save(last_path(self.out), self.model, **self._record(), **state)
 
     def _record(self) -> dict[str, Any]:

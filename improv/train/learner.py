@@ -1,0 +1,147 @@
+"""A model and the optimiser that changes it, one update after another."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from improv.errors import ImprovError
+from improv.model.sequence_model import SequenceModel
+from improv.train.batches import Batch
+from improv.train.distributed import World
+from improv.train.hessian_free import HessianFree
+from improv.train.objective import Cost, Objective, surprise
+from improv.train.optimisers import make_optimiser, set_rates
+from improv.train.presets import Recipe
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What is lowered for a while, and how.
+
+    Attributes:
+        epochs: how long.
+        cost: what is lowered.
+        optimiser: its name.
+        logits: the log-odds whose cross-entropy the cost is, for the Hessian-free optimiser.
+    """
+
+    epochs: int
+    cost: Callable[[Batch], Cost]
+    optimiser: str
+    logits: Callable[[Batch], Tensor]
+
+
+class Learner:
+    """Makes the updates of a training, this process's share of each.
+
+    Attributes:
+        model: what is trained.
+        averaged: the running average of its weights (Polyak & Juditsky 1992); the model itself where the recipe does
+            not average.
+    """
+
+    def __init__(self, model: SequenceModel, recipe: Recipe, world: World) -> None:
+        self.model, self.recipe, self.world = model, recipe, world
+        self.averaged = copy.deepcopy(model) if recipe.average else model
+        self.objective = Objective(model, recipe)
+        if recipe.optimiser == "hf" and model.rbm is not None:
+            raise ImprovError("hf needs an exact likelihood: give --estimator nade, or another --optimiser")
+        self.phase = self.main_phase
+        self.optimiser = make_optimiser(self.phase.optimiser, model.parameters(), recipe)
+        if world.size > 1 and "hf" in (recipe.optimiser, recipe.pretrain_optimiser):
+            raise ImprovError(
+                "hf trains in one process: run improv train without torchrun, or give another --optimiser"
+            )
+        self.updates = 0
+
+    @property
+    def main_phase(self) -> Phase:
+        """The training itself."""
+        return Phase(self.recipe.epochs, self.objective.whole, self.recipe.optimiser, self.objective.nade_logits)
+
+    @property
+    def pretraining(self) -> list[Phase]:
+        """What comes before it (Boulanger-Lewandowski et al. 2012, section 4.3)."""
+        recipe, objective = self.recipe, self.objective
+        first_order = "adamw" if recipe.pretrain_optimiser == "hf" else recipe.pretrain_optimiser
+        phases = [
+            Phase(recipe.pretrain_frames, objective.frames, first_order, objective.core_logits),
+            Phase(recipe.pretrain_core, objective.core, recipe.pretrain_optimiser, objective.core_logits),
+        ]
+        return [phase for phase in phases if phase.epochs]
+
+    def begin(self, phase: Phase) -> None:
+        """Goes over to another phase, with an optimiser that knows nothing yet."""
+        self.phase = phase
+        self.optimiser = make_optimiser(phase.optimiser, self.model.parameters(), self.recipe)
+
+    def update(self, batch: Batch | None, frames: int, progress: float) -> float:
+        """One step down the mean of the cost over the whole batch's `frames` frames.
+
+        Args:
+            batch: this process's share of the whole batch; None where it has none.
+            progress: 0..1 of the phase.
+
+        Returns:
+            The sum of the monitor over the share.
+        """
+        if isinstance(self.optimiser, HessianFree):
+            monitor = self._second_order(self.optimiser, batch, frames)
+        else:
+            set_rates(self.optimiser, self.recipe, progress)
+            monitor = self._first_order(self.optimiser, batch, frames)
+        self.updates += 1
+        if self.averaged is not self.model:
+            self._average()
+        return monitor
+
+    def _first_order(self, optimiser: torch.optim.Optimizer, batch: Batch | None, frames: int) -> float:
+        optimiser.zero_grad()
+        monitor = 0.0
+        if batch is not None:
+            cost = self.phase.cost(batch)
+            (cost.total / frames).backward()  # type: ignore[no-untyped-call]
+            monitor = cost.monitor
+        self.world.sum_gradients(self.model.parameters())
+        if self.recipe.clip:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
+        optimiser.step()
+        return monitor
+
+    def _second_order(self, optimiser: HessianFree, batch: Batch | None, frames: int) -> float:
+        assert batch is not None, "one process has all of every batch"
+        mean = optimiser.step(lambda: self.phase.logits(batch), lambda logits: surprise(logits, batch) / frames)
+        return -mean * frames
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        kept = min(self.recipe.average, self.updates / (10 + self.updates))  # the first weights soon go
+        for mean, now in zip(self.averaged.parameters(), self.model.parameters(), strict=True):
+            mean.lerp_(now, 1 - kept)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the next update depends on beside the weights."""
+        state = {"optimiser": self.optimiser.state_dict(), "averaged": self.averaged.state_dict(),
+                 "updates": self.updates}  # fmt: skip
+        if self.objective.particles is not None:
+            self.world.gather_rows(self.objective.particles)
+            state["particles"] = self.objective.particles
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on from what `state_dict` gave.
+
+        Raises:
+            KeyError, ValueError, TypeError, RuntimeError: it belongs to another training.
+        """
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.updates = int(state["updates"])
+        if self.objective.particles is not None:
+            self.objective.particles.copy_(state["particles"])
