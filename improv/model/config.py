@@ -77,14 +77,8 @@ class Config:
 
     def check(self) -> None:
         """Raises ValueError where a value is of the wrong type or outside its range."""
-        ranges = {
-            "hidden": (1, 8192),
-            "recurrent": (1, 8192),
-            "tied": (0, 1024),
-            "low": (0, 127),
-            "n_pitches": (1, 128),
-        }
-        for name, (low, high) in ranges.items():
+        sizes = {"hidden": (1, 8192), "recurrent": (1, 8192), "tied": (0, 1024), "low": (0, 127), "n_pitches": (1, 128)}
+        for name, (low, high) in sizes.items():
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= high:
                 raise ValueError(f"{name} must be a whole number in {low}..{high}, got {value!r}")

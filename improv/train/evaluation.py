@@ -62,8 +62,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """All figures of `improv eval` over the pieces, by the names of the command line's contract.
 
-    `log_likelihood` is the mean over all frames in nats, `log_likelihood_error` the standard error of its estimate, zero
-    where it is exact; accuracies are in 0..1 (Bay et al. 2009).
+    `log_likelihood` is the mean over all frames in nats, `log_likelihood_error` the standard error of its estimate,
+    zero where it is exact; accuracies are in 0..1 (Bay et al. 2009).
 
     Raises:
         ImprovError: a piece covers other pitches than the model.

@@ -55,9 +55,7 @@ class Learner:
         self.phase = self.main_phase
         self.optimiser = make_optimiser(self.phase.optimiser, model.parameters(), recipe)
         if world.size > 1 and "hf" in (recipe.optimiser, recipe.pretrain_optimiser):
-            raise ImprovError(
-                "hf trains in one process: run improv train without torchrun, or give another --optimiser"
-            )
+            raise ImprovError("hf trains in one process: leave torchrun out, or give another --optimiser")
         self.updates = 0
 
     @property

@@ -72,7 +72,8 @@ def importance(
     model: SequenceModel, past: Past, b_v: Tensor, b_h: Tensor, samples: int, generator: torch.Generator
 ) -> Tensor:
     """log Z of the RBMs with biases b_v [N, V], b_h [N, H] by `samples` proposals of the model's NADE each, [N]."""
-    assert model.rbm is not None and model.nade is not None
+    assert model.rbm is not None
+    assert model.nade is not None
     weights = []
     for _ in range(samples):
         v, log_q = model.nade.sample(past, generator)
