@@ -81,7 +81,7 @@ def knob_values(args: argparse.Namespace) -> dict[str, float]:
     return {name: KNOBS[name].default if value is None else value for name, value in given.items()}
 
 
-def read_with_progress(paths: list[Path], reading: Reading, loose_split: str) -> Corpus:
+def read_with_progress(paths: list[Path], reading: Reading, loose_split: str, cache: Path | None = None) -> Corpus:
     """`read_corpus` with a bar on standard error, and every file left out named there.
 
     Raises:
@@ -89,11 +89,11 @@ def read_with_progress(paths: list[Path], reading: Reading, loose_split: str) ->
     """
     with tqdm(desc="reading", unit=" files", leave=False) as bar:
 
-        def on_file(_done: int, total: int) -> None:
+        def on_file(done: int, total: int) -> None:
             bar.total = total
-            bar.update()
+            bar.update(done - bar.n)
 
-        corpus = read_corpus(paths, reading, loose_split, on_file)
+        corpus = read_corpus(paths, reading, loose_split, on_file, cache)
     for path, reason in corpus.skipped:
         print(f"left out {path}: {reason}", file=sys.stderr)
     return corpus

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from improv.command_line.options import add_grid, add_json, add_seed, at_least_one, read_with_progress
 from improv.errors import ImprovError
+from improv.train.cache import default_folder
 from improv.train.corpus import Corpus, Reading, hold_out
 from improv.train.presets import PRESETS, Recipe
 
@@ -37,6 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--onsets", action=argparse.BooleanOptionalAction, help="a second unit per pitch tells struck from held notes"
     )
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER",
+        help="where what was read is kept, to be read from there next time (default: the user's cache folder)",
+    )  # fmt: skip
     add_grid(parser, default=None)
     add_seed(parser)
     add_json(parser)
@@ -76,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     import torch
 
     torch.set_num_threads(args.threads)
-    from improv.model.rnn_rbm import Config
+    from improv.model.config import Config
     from improv.train.trainer import Trainer
 
     chosen = {**preset.model, **_given(args, [*MODEL_OPTIONS, "onsets", "bars", "learn_u0"])}
@@ -102,9 +107,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _gather(args: argparse.Namespace, reading: Reading) -> Corpus:
-    corpus = read_with_progress(args.data, reading, "train")
+    cache = args.cache or default_folder()
+    corpus = read_with_progress(args.data, reading, "train", cache)
     if args.valid:
-        held = read_with_progress(args.valid, reading, "valid")
+        held = read_with_progress(args.valid, reading, "valid", cache)
         if held.grid != corpus.grid:
             raise ImprovError("the validation files have another grid than the training files")
         corpus.splits["valid"] = held.splits.get("valid") or held.splits["train"]

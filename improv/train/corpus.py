@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import random
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+from improv import music
 from improv.errors import ImprovError
 from improv.music.key import key_of
 from improv.music.meter import downbeat_of
 from improv.music.midifile import read_score
 from improv.music.pianoroll import PianoRoll, load_npz
 from improv.music.score import to_roll, to_roll_seconds
+from improv.train.cache import read_files
+from improv.train.shard import Pieces, Unreadable
 
 SUFFIXES = (".mid", ".midi", ".npz")
+LOOSE = ""  # the split of pieces that name none
 
 
 @dataclass(frozen=True)
@@ -74,28 +80,31 @@ def read_corpus(
     reading: Reading,
     loose_split: str = "train",
     on_file: Callable[[int, int], None] = lambda _done, _all: None,
+    cache: Path | None = None,
 ) -> Corpus:
     """Reads every file; pieces of MIDI files go to the split `loose_split`, those of an .npz to the splits it names.
 
     Args:
         on_file: told after each file how many of how many are read.
+        cache: folder that keeps the piano-rolls, which then stay on disk and are not read anew next time; None reads
+            them into memory. A handful of files is read into memory either way.
 
     Raises:
-        ImprovError: a path does not exist, nothing at all could be read, or .npz files of different grids meet.
+        ImprovError: a path does not exist, nothing at all could be read, .npz files of different grids meet, or the
+            cache cannot be written.
     """
     files = find_files(paths)
     corpus = Corpus(reading.frame_beats)
     grids: set[float] = set()
-    for number, path in enumerate(files, 1):
-        try:
-            pieces = _read_file(path, reading, loose_split)
-            grids.update(roll.grid for rolls in pieces.values() for roll in rolls)
-            for split, rolls in pieces.items():
-                corpus.splits.setdefault(split, []).extend(rolls)
-            corpus.articulated &= path.suffix.lower() != ".npz"
-        except ImprovError as error:
-            corpus.skipped.append((str(path), str(error).removeprefix(f"{path}: ")))
-        on_file(number, len(files))
+    found = read_files(files, partial(_read_file, reading=reading), f"{reading} {_version()}", cache, on_file)
+    for path, pieces in zip(files, found, strict=True):
+        if isinstance(pieces, Unreadable):
+            corpus.skipped.append((str(path), pieces.reason))
+            continue
+        grids.update(roll.grid for rolls in pieces.values() for roll in rolls)
+        for split, rolls in pieces.items():
+            corpus.splits.setdefault(split or loose_split, []).extend(rolls)
+        corpus.articulated &= path.suffix.lower() != ".npz"
     if not any(corpus.splits.values()):
         first = f" (first reason: {corpus.skipped[0][1]})" if corpus.skipped else ""
         where = ", ".join(str(path) for path in paths)
@@ -107,14 +116,22 @@ def read_corpus(
     return corpus
 
 
-def _read_file(path: Path, reading: Reading, loose_split: str) -> dict[str, list[PianoRoll]]:
+def _read_file(path: Path, reading: Reading) -> Pieces:
     if path.suffix.lower() == ".npz":
         return load_npz(path)  # piano-rolls come on their own grid and in their own key
     score = read_score(path)
     roll = to_roll(score, reading.grid) if reading.dt is None else to_roll_seconds(score, reading.dt)
     if reading.normalise:
         roll = roll.transposed(key_of(roll).shift)
-    return {loose_split: [replace(roll, downbeat=downbeat_of(roll))]}
+    return {LOOSE: [replace(roll, downbeat=downbeat_of(roll))]}
+
+
+def _version() -> int:
+    """A number that changes with the code that reads: what an earlier version read is not to be taken for its own."""
+    checksum = 0
+    for source in [Path(__file__), *sorted(Path(music.__file__).parent.glob("*.py"))]:
+        checksum = zlib.crc32(source.read_bytes(), checksum)
+    return checksum
 
 
 def hold_out(corpus: Corpus, share: float, seed: int) -> None:

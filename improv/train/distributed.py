@@ -116,6 +116,9 @@ class World:
         return values
 
 
+ALONE = World()
+
+
 @contextmanager
 def join(device: str) -> Iterator[World]:
     """The processes that torchrun started with this one, or this one alone; all are there when the block begins.
@@ -130,7 +133,7 @@ def join(device: str) -> Iterator[World]:
     """
     size = int(os.environ.get("WORLD_SIZE", "1")) if dist.is_torchelastic_launched() else 1
     if size == 1:
-        yield World()
+        yield ALONE
         return
     world = World(int(os.environ["RANK"]), size, int(os.environ["LOCAL_RANK"]))
     _meet(world, device)

@@ -7,16 +7,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from improv.errors import ImprovError
 from improv.model.sequence_model import SequenceModel
+from improv.sampling.kernels import random_state
 from improv.train.batches import Batch
+from improv.train.compiled import CompiledSgd
 from improv.train.distributed import World
 from improv.train.hessian_free import HessianFree
 from improv.train.objective import Cost, Objective, surprise
-from improv.train.optimisers import make_optimiser, set_rates
+from improv.train.optimisers import learning_rate, make_optimiser, set_rates
 from improv.train.presets import Recipe
 
 
@@ -52,16 +55,15 @@ class Learner:
         self.objective = Objective(model, recipe)
         if recipe.optimiser == "hf" and model.rbm is not None:
             raise ImprovError("hf needs an exact likelihood: give --estimator nade, or another --optimiser")
-        self.phase = self.main_phase
+        objective = self.objective
+        self._main = Phase(recipe.epochs, objective.whole, recipe.optimiser, objective.nade_logits)
+        self.phase = self._main
         self.optimiser = make_optimiser(self.phase.optimiser, model.parameters(), recipe)
         if world.size > 1 and "hf" in (recipe.optimiser, recipe.pretrain_optimiser):
             raise ImprovError("hf trains in one process: leave torchrun out, or give another --optimiser")
         self.updates = 0
-
-    @property
-    def main_phase(self) -> Phase:
-        """The training itself."""
-        return Phase(self.recipe.epochs, self.objective.whole, self.recipe.optimiser, self.objective.nade_logits)
+        plain = recipe.plain_sgd and CompiledSgd.fits(model.config) and next(model.parameters()).device.type == "cpu"
+        self._compiled = CompiledSgd(model, recipe.cd_steps) if plain and world.size == 1 else None
 
     @property
     def pretraining(self) -> list[Phase]:
@@ -74,10 +76,10 @@ class Learner:
         ]
         return [phase for phase in phases if phase.epochs]
 
-    def begin(self, phase: Phase) -> None:
-        """Goes over to another phase, with an optimiser that knows nothing yet."""
-        self.phase = phase
-        self.optimiser = make_optimiser(phase.optimiser, self.model.parameters(), self.recipe)
+    def begin(self, phase: Phase | None = None) -> None:
+        """Goes over to another phase, the training itself where None, with an optimiser that knows nothing yet."""
+        self.phase = phase or self._main
+        self.optimiser = make_optimiser(self.phase.optimiser, self.model.parameters(), self.recipe)
 
     def update(self, batch: Batch | None, frames: int, progress: float) -> float:
         """One step down the mean of the cost over the whole batch's `frames` frames.
@@ -89,7 +91,9 @@ class Learner:
         Returns:
             The sum of the monitor over the share.
         """
-        if isinstance(self.optimiser, HessianFree):
+        if self._compiled is not None and batch is not None and self.phase is self._main:
+            monitor = self._by_hand(self._compiled, batch, progress)
+        elif isinstance(self.optimiser, HessianFree):
             monitor = self._second_order(self.optimiser, batch, frames)
         else:
             set_rates(self.optimiser, self.recipe, progress)
@@ -98,6 +102,10 @@ class Learner:
         if self.averaged is not self.model:
             self._average()
         return monitor
+
+    def _by_hand(self, compiled: CompiledSgd, batch: Batch, progress: float) -> float:
+        compiled.rng = random_state(batch.seeds[0])
+        return compiled.update(batch.heard[0].numpy().astype(np.uint8), learning_rate(self.recipe, progress))
 
     def _first_order(self, optimiser: torch.optim.Optimizer, batch: Batch | None, frames: int) -> float:
         optimiser.zero_grad()

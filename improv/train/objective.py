@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,7 +13,9 @@ from improv.model import rbm
 from improv.model.core import Past
 from improv.model.nade import log_probability
 from improv.model.sequence_model import SequenceModel
+from improv.sampling.kernels import random_state
 from improv.train.batches import Batch
+from improv.train.compiled import negative_samples
 from improv.train.presets import Recipe
 
 
@@ -82,11 +85,7 @@ class Objective:
         starts, length = batch.starts, batch.mask.shape[1]
         if self.particles is not None:
             starts = self.particles[batch.rows, :length].to(v)
-        weights = estimator.W.detach()
-        generator = torch.Generator(v.device).manual_seed(batch.seeds[0])
-        end, logits = rbm.gibbs(
-            starts[batch.mask], weights, b_v.detach(), b_h.detach(), self.recipe.cd_steps, generator
-        )
+        end, logits = self._chains(estimator.W.detach(), b_v.detach(), b_h.detach(), starts[batch.mask], batch)
         if self.particles is not None:
             mask = batch.mask.cpu()
             ended = self.particles[batch.rows, :length]
@@ -94,6 +93,24 @@ class Objective:
             self.particles[batch.rows, :length] = ended
         cost = rbm.free_energy(v, estimator.W, b_v, b_h) - rbm.free_energy(end, estimator.W, b_v, b_h)
         return Cost(cost.sum(), float(rbm.reconstruction_log_likelihood(v, logits).sum()))
+
+    def _chains(self, weights: Tensor, b_v: Tensor, b_h: Tensor, starts: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The negative chains of all real frames after k steps, [N, V], and the logits of their last step.
+
+        On the CPU compiled code draws them, every subsequence's from a seed of its own.
+        """
+        k = self.recipe.cd_steps
+        if weights.device.type != "cpu":
+            generator = torch.Generator(weights.device).manual_seed(batch.seeds[0])
+            return rbm.gibbs(starts, weights, b_v, b_h, k, generator)
+        lengths = batch.mask.sum(1).tolist()
+        parts = zip(*(torch.split(tensor, lengths) for tensor in (b_v, b_h, starts)), batch.seeds, strict=True)
+        drawn = [
+            negative_samples(weights.numpy(), x_v.numpy(), x_h.numpy(), start.numpy(), k, random_state(seed))
+            for x_v, x_h, start, seed in parts
+        ]
+        ends, logits = (torch.from_numpy(np.concatenate(part)) for part in zip(*drawn, strict=True))
+        return ends.to(weights), logits
 
 
 def surprise(logits: Tensor, batch: Batch) -> Tensor:

@@ -39,12 +39,20 @@ def set_rates(optimiser: Optimiser, recipe: Recipe, progress: float) -> None:
     """
     if isinstance(optimiser, HessianFree):  # which finds its own
         return
-    risen = min(1.0, progress / recipe.warm_up) if recipe.warm_up else 1.0
     for group in optimiser.param_groups:
-        group["lr"] = recipe.learning_rate * max(risen, 0.01) * _fall(recipe, progress)
+        group["lr"] = learning_rate(recipe, progress)
         if group.get("momentum"):
             first = min(FIRST_MOMENTUM, recipe.momentum)
-            group["momentum"] = first + (recipe.momentum - first) * risen
+            group["momentum"] = first + (recipe.momentum - first) * _rise(recipe, progress)
+
+
+def learning_rate(recipe: Recipe, progress: float) -> float:
+    """The learning rate at `progress`, 0..1 of the whole training."""
+    return recipe.learning_rate * max(_rise(recipe, progress), 0.01) * _fall(recipe, progress)
+
+
+def _rise(recipe: Recipe, progress: float) -> float:
+    return min(1.0, progress / recipe.warm_up) if recipe.warm_up else 1.0
 
 
 def _fall(recipe: Recipe, progress: float) -> float:

@@ -66,6 +66,13 @@ class Recipe:
     average: float = 0.0
     base_rates: bool = True
 
+    @property
+    def plain_sgd(self) -> bool:
+        """Whether updates are nothing but the gradient of one subsequence at the rate, as in the tutorial."""
+        extras = (self.momentum, self.weight_decay, self.clip, self.input_dropout, self.state_dropout, self.average,
+                  self.alone, self.elsewhere, self.persistent)  # fmt: skip
+        return self.optimiser == "sgd" and self.batch == 1 and not any(extras)
+
     def check(self) -> None:
         """Raises ImprovError where a value is outside its range."""
         for name, (low, high) in RANGES.items():

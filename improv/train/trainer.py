@@ -154,7 +154,7 @@ class Trainer:
             for number in range(phase.epochs):
                 self._train_epoch(first + number, number / phase.epochs, on_frames)
             first += phase.epochs
-            self.learner.begin(self.learner.main_phase)
+        self.learner.begin()
 
     def _train_epoch(self, number: int, progress: float, on_frames: Callable[[int], None]) -> float:
         """One pass over the pieces, at `progress` of its phase; the mean of the monitor."""

@@ -9,10 +9,12 @@ import torch
 from small_music import GRID, rolls
 
 from improv.errors import ImprovError
-from improv.model import checkpoint, rbm
+from improv.model import checkpoint
 from improv.model.config import CORES, Config
 from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
+from improv.sampling.kernels import random_state
+from improv.train.compiled import negative_samples
 from improv.train.curve import draw_curve
 from improv.train.presets import PRESETS, Recipe
 from improv.train.trainer import Epoch, Trainer, last_path
@@ -233,7 +235,9 @@ def test_one_update_is_the_analytic_gradient_of_contrastive_divergence_at_the_sa
         v = batch.v[0]
         past = model.pasts(batch.heard)[0].at(0)
         b_v, b_h = old.biases(past)
-        sample, _ = rbm.gibbs(v, old.W, b_v, b_h, 3, torch.Generator().manual_seed(batch.seeds[0]))
+        rng = random_state(batch.seeds[0])
+        drawn, _ = negative_samples(old.W.numpy(), b_v.numpy(), b_h.numpy(), v.numpy(), 3, rng)
+        sample = torch.from_numpy(drawn).float()
         h, h_sample = torch.sigmoid(v @ old.W + b_h), torch.sigmoid(sample @ old.W + b_h)
         steps = {
             "W": v.T @ h - sample.T @ h_sample,
