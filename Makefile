@@ -3,7 +3,7 @@
 VENV    := .venv
 PYTHON  ?= python3
 BIN     := $(VENV)/bin
-DISPLAYED := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname -s))),yes)
+OPENS   := from ui.display import connect_display; connect_display()
 
 # Debian packages: what the program loads at run time, and what the tests start.
 RUN_PACKAGES  := python3-venv libasound2 libjack-jackd2-0 libportaudio2 libglib2.0-0 libegl1 libgl1 libx11-6 \
@@ -14,11 +14,12 @@ TEST_PACKAGES := $(RUN_PACKAGES) jackd2 jack-example-tools xvfb sox fluidsynth t
 .PHONY: play test install lint clean system-run system-test
 
 play: $(VENV)/.installed system-run
-ifeq ($(DISPLAYED),yes)
-	$(BIN)/improv play
-else
-	$(BIN)/improv play --headless --input assets/demo.mid --seconds 60 --record take.mid --plot take.png
-endif
+	@if $(BIN)/python -c "$(OPENS)" 2>/dev/null; then \
+	    $(BIN)/improv play; \
+	else \
+	    echo "no window can be opened here: a tune is played with the partner for a minute"; \
+	    $(BIN)/improv play --headless --input assets/demo.mid --seconds 60 --record take.mid --plot take.png; \
+	fi
 
 test: $(VENV)/.tested system-test lint
 	$(BIN)/python -m pytest

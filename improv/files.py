@@ -1,10 +1,23 @@
-"""Writing files so that nobody ever finds half a one."""
+"""Writing files so that nobody ever finds half a one, and two do not write the same."""
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
 from improv.errors import ImprovError
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: int) -> None:
+        os.lseek(file, 2**30, os.SEEK_SET)  # a stretch of a file is locked there, so one that nobody reads
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -31,3 +44,17 @@ def replace_file(path: Path, content: bytes) -> None:
                 part.unlink()
     except OSError as error:
         raise ImprovError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def lock_file(file: int) -> bool:
+    """Whether the open file is now ours alone, until it is closed or this process ends, however it ends.
+
+    A file system that knows no locks lets everybody have it.
+    """
+    try:
+        _lock(file)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError:
+        pass
+    return True

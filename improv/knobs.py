@@ -1,4 +1,4 @@
-"""The knobs a player turns, each declared once: command line, panel, presets and MIDI mapping all read this."""
+"""The knobs a player turns, each declared once: command line, panel and engine all read this."""
 
 from dataclasses import dataclass
 

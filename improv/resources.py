@@ -28,7 +28,7 @@ def bundled_model() -> Path:
 
 
 def new_take() -> Path:
-    """A fresh path for a take, named by the time of day, in the user's music folder."""
+    """A path for a take, named by date and time (to the second), in the user's music folder."""
     from platformdirs import user_music_path
 
     return user_music_path() / "improv" / f"take-{datetime.now():%Y%m%d-%H%M%S}.mid"

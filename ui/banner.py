@@ -1,13 +1,15 @@
-"""What went wrong, in plain words, until it is read."""
+"""What went wrong, or is well again, in plain words, until it is read."""
 
 from collections import deque
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy
 
+from ui.style import set_kind
+
 
 class Banner(QFrame):
-    """The last few problems, a line each, with a button that starts the engine again where it has ended."""
+    """The last few of them, a line each, with a button that starts the engine again where it has ended."""
 
     restart_asked = pyqtSignal()
 
@@ -15,10 +17,11 @@ class Banner(QFrame):
         super().__init__()
         self.setObjectName("banner")
         self._lines: deque[str] = deque(maxlen=3)
+        self._notices: set[str] = set()
         self._text = QLabel()
         self._text.setWordWrap(True)
         self._text.setTextFormat(Qt.TextFormat.PlainText)
-        self._text.setAccessibleName("problem")
+        self._text.setAccessibleName("news")
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self.restart = QPushButton("Start again")
@@ -38,11 +41,16 @@ class Banner(QFrame):
         """What it says; empty while there is nothing to say."""
         return "\n".join(self._lines)
 
-    def say(self, text: str, ended: bool = False) -> None:
-        """Add `text`, once; `ended` offers to start the engine again instead of dismissing the lines."""
+    def say(self, text: str, ended: bool = False, notice: bool = False) -> None:
+        """Add `text`, once; `ended` offers to start the engine again instead of dismissing the lines.
+
+        It looks alarming unless each line is a `notice`.
+        """
         if text in self._lines:
             self._lines.remove(text)
         self._lines.append(text)
+        (self._notices.add if notice else self._notices.discard)(text)
+        set_kind(self, "notice" if self._notices.issuperset(self._lines) else "problem")
         self._text.setText(self.text)
         self.restart.setVisible(ended)
         self.dismiss.setVisible(not ended)
@@ -51,4 +59,5 @@ class Banner(QFrame):
     def clear(self) -> None:
         """Nothing is wrong, or it has been read."""
         self._lines.clear()
+        self._notices.clear()
         self.hide()

@@ -1,4 +1,4 @@
-"""What is chosen rather than turned: mode, key, model and ports."""
+"""What is chosen rather than turned: mode, key, model, ports and what keeps the beat."""
 
 from pathlib import Path
 
@@ -15,16 +15,19 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from improv.live.messages import Ports, SetInput, SetKey, SetMode, SetModel, SetOutput, Status
+from improv.live.messages import Ports, SetInput, SetKey, SetMode, SetModel, SetOutput, SetSync, Status
 from improv.live.modes import MODES
 from improv.live.process import Settings
+from improv.live.sync import SYNCS
+from improv.music.key import KEYS, parse_key
 from ui.drop_down import DropDown, MenuButton
 from ui.style import label, set_kind
 
-TONICS = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-_KEYS = {"auto": "auto: follows you", **dict(zip(TONICS, TONICS, strict=True))}
-_INPUTS = {"virtual": "virtual (improv in)"}
-_OUTPUTS = {"virtual": "virtual (improv out)", "synth": "synth (built in)"}
+AUTO = "auto"
+_KEYS = {AUTO: "auto: follows you", **{key.name: key.name for key in KEYS}}
+_INPUTS = {"virtual": "improv in (virtual)"}
+_OUTPUTS = {"virtual": "improv out (virtual)", "synth": "synth (built in)"}
+_SHORT = {"virtual": "improv out"}
 _CONNECTED, _AWAITED = "●", "○"
 
 
@@ -32,7 +35,7 @@ class Choices(QWidget):
     """The form beside the knobs."""
 
     command = pyqtSignal(object)
-    """A SetMode, SetKey, SetModel, SetInput or SetOutput."""
+    """A SetMode, SetKey, SetModel, SetInput, SetOutput or SetSync."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
@@ -42,18 +45,23 @@ class Choices(QWidget):
         self._engine_chooses = settings.outputs is None  # its outputs, until a hand chooses others
         self._modes = QButtonGroup(self)
         self.key, self.input, self.output = DropDown("key"), DropDown("input port"), MenuButton("output ports")
+        self.sync = DropDown("what keeps the beat")
         self.model = QPushButton()
         self.model.setAccessibleName("model")
         self.model.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._input_label, self._output_label = label("input", "caption"), label("output", "caption")
+        self._sync_label = label("sync", "caption")
         self._lay_out()
         self.show_mode(settings.mode)
-        self.key.offer(_offered(_KEYS, settings.key), settings.key)
+        self.key.offer(_KEYS, settings.key if settings.key == AUTO else parse_key(settings.key).name)
+        self.sync.offer({name: name for name in SYNCS}, settings.sync)
+        self.sync.setToolTip("\n".join(f"{name}: {meaning}" for name, meaning in SYNCS.items()))
         self._name_model(settings.model)
         self._offer_input(settings.input or next(iter(_INPUTS)))
         self._offer_outputs()
         self.key.activated.connect(lambda: self.command.emit(SetKey(self.key.chosen)))
         self.input.activated.connect(lambda: self.command.emit(SetInput(self.input.chosen)))
+        self.sync.activated.connect(lambda: self.command.emit(SetSync(self.sync.chosen)))
         self.model.clicked.connect(self._open_model)
 
     def mode_button(self, name: str) -> QPushButton:
@@ -65,6 +73,10 @@ class Choices(QWidget):
         if name in self._mode_buttons:
             self._mode_buttons[name].setChecked(True)
 
+    def show_sync(self, name: str) -> None:
+        """Show what keeps the beat."""
+        self.sync.setCurrentIndex(max(self.sync.findData(name), 0))
+
     def show_ports(self, ports: Ports) -> None:
         """Offer what can be connected now; what is chosen stays chosen, whether it is there or not."""
         self._ports = ports
@@ -72,7 +84,7 @@ class Choices(QWidget):
         self._offer_outputs()
 
     def show_status(self, status: Status) -> None:
-        """Draw the model's name and whether the ports are connected."""
+        """Draw the model's name, and whether the ports and the clock to follow are there."""
         if status.model:
             self._name_model(status.model)
         if self._engine_chooses and status.outputs and [*status.outputs] != self._outputs:
@@ -80,6 +92,8 @@ class Choices(QWidget):
             self._offer_outputs()
         _show_connections(self._input_label, "input", status.inputs)
         _show_connections(self._output_label, "output", status.outputs)
+        clock = {} if status.sync == "internal" else {status.sync: status.following}
+        _show_connections(self._sync_label, "sync", clock)
 
     def output_actions(self) -> list[QAction]:
         """The entries of the outputs' menu, checked where they are played to."""
@@ -91,7 +105,7 @@ class Choices(QWidget):
         grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(6)
         left = (label("mode", "caption"), self._input_label, label("model", "caption"))
-        right = (label("key", "caption"), self._output_label)
+        right = (label("key", "caption"), self._output_label, self._sync_label)
         for row, caption in enumerate(left):
             grid.addWidget(caption, row, 0)
         for row, caption in enumerate(right):
@@ -100,7 +114,8 @@ class Choices(QWidget):
         grid.addWidget(self.key, 0, 3)
         grid.addWidget(self.input, 1, 1)
         grid.addWidget(self.output, 1, 3)
-        grid.addWidget(self.model, 2, 1, 1, 3)
+        grid.addWidget(self.model, 2, 1)
+        grid.addWidget(self.sync, 2, 3)
         for column in (1, 3):
             grid.setColumnStretch(column, 1)
 
@@ -143,7 +158,7 @@ class Choices(QWidget):
         self.command.emit(SetOutput(self._outputs))
 
     def _name_outputs(self) -> None:
-        names = ", ".join(self._outputs) or "none"
+        names = ", ".join(_SHORT.get(name, name) for name in self._outputs) or "none"
         _set_text(self.output, names)
         self.output.setToolTip(f"the partner plays to: {names}")
 

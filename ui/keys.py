@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
+from PyQt6.QtCore import QEvent, QObject, Qt, QTimerEvent, pyqtSignal
 from PyQt6.QtGui import QKeyEvent
 from PyQt6.QtWidgets import QAbstractButton, QApplication, QWidget
 
@@ -14,6 +14,8 @@ LETTERS = "AWSEDFTGYHUJKOLP"
 _KEYS: dict[int, int] = {Qt.Key[f"Key_{letter}"]: offset for offset, letter in enumerate(LETTERS)}
 _LOWEST, _HIGHEST = 24, 84
 _VELOCITY = 88
+BOUNCE_MS = 20
+"""A held key repeats on X as release and press at once, often not marked as repeats; no finger is as fast."""
 
 
 class ComputerKeys(QObject):
@@ -29,6 +31,7 @@ class ComputerKeys(QObject):
         super().__init__(window)
         self._window, self._piano = window, piano
         self._base = 60
+        self._lifting: dict[int, int] = {}  # by key: the timer of its release, which a press before then undoes
         self._show_hints()
         app = QApplication.instance()
         assert app is not None
@@ -39,10 +42,10 @@ class ComputerKeys(QObject):
         if event is None:
             return False
         if event.type() == QEvent.Type.WindowDeactivate and watched is self._window:
-            self._piano.release_all()  # the window without the focus never hears the keys go up
+            self._let_go()  # the window without the focus never hears the keys go up
         elif event.type() == QEvent.Type.KeyRelease and isinstance(event, QKeyEvent):
-            if not event.isAutoRepeat():
-                self._piano.release(event.key())
+            if event.key() in _OURS and not event.isAutoRepeat():
+                self._lift(event.key())
         elif event.type() == QEvent.Type.KeyPress and isinstance(event, QKeyEvent):
             return self._press(event)
         return False
@@ -55,7 +58,7 @@ class ComputerKeys(QObject):
         if modifiers & ~(Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier):
             return False
         known = key in _KEYS or key in _ACTIONS or (key in _ENTER and _focused_button() is not None)
-        if known and not event.isAutoRepeat():
+        if known and not (self._stay(key) or event.isAutoRepeat()):
             if key in _KEYS:
                 self._piano.press(key, self._base + _KEYS[key], _VELOCITY)
             elif key in _ENTER:
@@ -65,6 +68,30 @@ class ComputerKeys(QObject):
             else:
                 _ACTIONS[key](self)
         return known
+
+    def timerEvent(self, event: QTimerEvent | None) -> None:
+        """A key went up and stayed up."""
+        for key, timer in list(self._lifting.items()):
+            if event is not None and timer == event.timerId():
+                self._stay(key)
+                self._piano.release(key)
+
+    def _lift(self, key: int) -> None:
+        """The key has gone up, unless it is pressed again at once."""
+        self._stay(key)
+        self._lifting[key] = self.startTimer(BOUNCE_MS)
+
+    def _stay(self, key: int) -> bool:
+        """Whether the key was about to have gone up; it is not any more."""
+        timer = self._lifting.pop(key, None)
+        if timer is not None:
+            self.killTimer(timer)
+        return timer is not None
+
+    def _let_go(self) -> None:
+        for key in list(self._lifting):
+            self._stay(key)
+        self._piano.release_all()
 
     def _shift(self, semitones: int) -> None:
         self._base = min(max(self._base + semitones, _LOWEST), _HIGHEST)
@@ -81,6 +108,7 @@ _ACTIONS: dict[int, Callable[[ComputerKeys], None]] = {
     Qt.Key.Key_X: lambda keys: keys._shift(12),
 }
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)  # a focused button is pressed with Return: space is taken
+_OURS = {*_KEYS, *_ACTIONS, *_ENTER}
 
 
 def _focused_button() -> QAbstractButton | None:

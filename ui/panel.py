@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -12,9 +11,8 @@ from typing import Protocol
 
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QIcon
-from PyQt6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
+from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from improv.errors import ImprovError
 from improv.knobs import KNOBS
 from improv.live import messages as say
 from improv.live.modes import MODES
@@ -24,6 +22,7 @@ from ui import style
 from ui.banner import Banner
 from ui.beat import BeatClock
 from ui.choices import Choices
+from ui.display import connect_display
 from ui.keys import ComputerKeys
 from ui.knob import KnobControl
 from ui.piano import Piano
@@ -61,7 +60,7 @@ class Panel(QWidget):
         self.settings = settings
         self._start_engine = start_engine
         self._engine = start_engine(settings)
-        self._alive, self._played, self._fatal = True, False, ""
+        self._alive, self._restarted, self._fatal = True, False, ""
         self._status = say.Status("loading")
         self._clock = BeatClock()
         self._commanded = 0.0
@@ -134,6 +133,8 @@ class Panel(QWidget):
         match command:
             case say.Play():
                 self.roll.clear()
+                self.banner.clear()
+                self.status_line.forget_take()
             case say.SetKnob(name, value):
                 self.settings = replace(self.settings, knobs={**self.settings.knobs, name: value})
             case say.SetMode(name):
@@ -141,8 +142,13 @@ class Panel(QWidget):
                 self._invite()
             case say.SetKey(name):
                 self.settings = replace(self.settings, key=name)
+            case say.SetSync(name):
+                self.settings = replace(self.settings, sync=name)
             case say.SetModel(path):
                 self.settings = replace(self.settings, model=path)
+                if not self._alive:  # the one before would not load
+                    self._restart()
+                    return
             case say.SetInput(port):
                 self.settings = replace(self.settings, input=port)
             case say.SetOutput(ports):
@@ -170,8 +176,11 @@ class Panel(QWidget):
             case say.Problem(text, fatal):
                 self._fatal = text if fatal else self._fatal
                 self.banner.say(text)
+            case say.Notice(text):
+                self.banner.say(text, notice=True)
             case say.TakeKept(path, empty=False):
                 self.status_line.show_take(path)
+                self.settings = replace(self.settings, kept=[*self.settings.kept, path])
 
     def _show_status(self, status: say.Status) -> None:
         before, self._status = self._status.state, status
@@ -181,7 +190,6 @@ class Panel(QWidget):
             self.settings = replace(self.settings, model=status.model)
         if status.state == "playing":
             self._clock.report(status.beat, status.knobs["tempo"], time.monotonic())
-            self._draw_beat()
         self.transport.show_status(status)
         self.choices.show_status(status)
         self.status_line.show_status(status)
@@ -191,7 +199,7 @@ class Panel(QWidget):
     def _change_state(self, before: str, state: str) -> None:
         self._invite()
         if state == "playing":
-            self._played = True
+            self._restarted = False
             self._clock = BeatClock()
             self.roll.clear()
             self._frame_timer.start()
@@ -200,8 +208,9 @@ class Panel(QWidget):
             self.roll.end_notes()  # and stay in view: what was played can be looked at
 
     def _show_settings(self, status: say.Status) -> None:
-        """Follow what was changed elsewhere, from a MIDI controller or a clock."""
+        """Show what the engine plays with, wherever that was changed."""
         self.choices.show_mode(status.mode)
+        self.choices.show_sync(status.sync)
         for name, value in status.knobs.items():
             if name in self.knobs:
                 self.knobs[name].show_value(value)
@@ -230,14 +239,15 @@ class Panel(QWidget):
         self._silence()
         if self._fatal:
             self.banner.say(self._fatal, ended=True)
-        elif status == 0:
-            self._alive = True  # it ended in good order: it has played as long as it was asked to
+        elif status == 0 and self.settings.autoplay:
+            self._alive = True  # it has played as long as it was asked to
             self.close()
-        elif self._played:  # one that never played would die again and again
-            self._restart()
-            self.banner.say(f"The engine stopped unexpectedly ({_reason(status)}) and was started again: press play.")
+        elif self._restarted:  # and gone again before it played: it would die again and again
+            self.banner.say(f"The engine stopped unexpectedly again ({_reason(status)}).", ended=True)
         else:
-            self.banner.say(f"The engine stopped unexpectedly ({_reason(status)}).", ended=True)
+            self._restart()
+            self._restarted = True
+            self.banner.say(f"The engine stopped unexpectedly ({_reason(status)}) and was started again.")
 
     def _silence(self) -> None:
         self._show_status(say.Status("ended"))
@@ -247,7 +257,7 @@ class Panel(QWidget):
     def _restart(self) -> None:
         self.settings = replace(self.settings, autoplay=False)
         self._engine = self._start_engine(self.settings)
-        self._alive, self._played, self._fatal = True, False, ""
+        self._alive, self._fatal = True, ""
         self.banner.clear()
         self._show_status(say.Status("loading"))
 
@@ -255,7 +265,7 @@ class Panel(QWidget):
 def _reason(status: int) -> str:
     if status < 0:
         return f"ended by signal {-status}"
-    return f"exit status {status}"
+    return f"it failed with exit status {status}" if status else "it was told to end"
 
 
 def open_panel(settings: Settings) -> int:
@@ -264,11 +274,7 @@ def open_panel(settings: Settings) -> int:
     Raises:
         ImprovError: there is no display to open a window on.
     """
-    named = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
-    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in named):
-        raise ImprovError("there is no display for the panel: play without it, with `improv play --headless`")
-    app = QApplication.instance() or QApplication(["improv"])
-    assert isinstance(app, QApplication)
+    app = connect_display()
     style.dress(app)
     app.setApplicationName("improv")
     app.setWindowIcon(QIcon(str(asset("icon.svg"))))

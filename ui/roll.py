@@ -3,14 +3,14 @@
 import math
 
 from PyQt6.QtCore import QLineF, QRectF, QSize, Qt
-from PyQt6.QtGui import QColor, QPainter, QPaintEvent
+from PyQt6.QtGui import QColor, QPainter, QPaintEvent, QPixmap
 from PyQt6.QtWidgets import QSizePolicy, QWidget
 
 from improv.live.messages import Sounded
 from ui.notes import Note, Notes
 from ui.style import BACKGROUND, LINE, MUTED, PARTS, RAISED, SURFACE, TEXT, font
 
-_GUTTER, _HEAD, _AHEAD = 38, 22, 28  # pixels: pitch names at the left, bar numbers on top, room right of the present
+_GUTTER, _HEAD, _AHEAD = 70, 34, 28  # pixels: pitch names at the left, bar numbers on top, room right of the present
 _BEAT_WIDTH = 44.0
 _BLACK = frozenset({1, 3, 6, 8, 10})
 _RANGE = (48, 84)
@@ -31,6 +31,7 @@ class Roll(QWidget):
         self._low, self._high = _RANGE
         self._beat, self._bar_beats = 0.0, 4.0
         self._invitation = ""
+        self._still, self._still_for = QPixmap(), (QSize(), 0.0, 0, 0)
 
     def sizeHint(self) -> QSize:
         """Room for some bars."""
@@ -76,13 +77,13 @@ class Roll(QWidget):
         return QRectF(begin, self._y(note.pitch) + inset, max(end - begin - 1, 4), max(row - 2 * inset - 1, 2))
 
     def paintEvent(self, _event: QPaintEvent | None) -> None:
-        """Background, grid, notes, present, words."""
+        """What stands still, then what moves over it: bars, notes, the present; or, without a note, the words."""
         painter = QPainter(self)
-        painter.fillRect(self.rect(), SURFACE)
-        self._paint_rows(painter)
+        painter.drawPixmap(0, 0, self._background())
+        painter.setClipRect(QRectF(_GUTTER, 0, self.width(), self.height()))
         self._paint_bars(painter)
         self._paint_notes(painter)
-        self._paint_frame(painter)
+        painter.fillRect(QRectF(self.width() - _AHEAD, 0, 1.5, self.height()), TEXT)
         if not len(self._notes):
             painter.setPen(MUTED)
             painter.setFont(font(15))
@@ -99,6 +100,20 @@ class Roll(QWidget):
 
     def _y(self, pitch: int) -> float:
         return _HEAD + (self._high - 1 - pitch) * self._row
+
+    def _background(self) -> QPixmap:
+        """The rows of the keys, their names and the legend: painted once, not sixty times a second."""
+        ratio = self.devicePixelRatioF()
+        wanted = self.size(), ratio, self._low, self._high
+        if wanted != self._still_for:
+            self._still, self._still_for = QPixmap(self.size() * ratio), wanted
+            self._still.setDevicePixelRatio(ratio)
+            self._still.fill(SURFACE)
+            painter = QPainter(self._still)
+            self._paint_rows(painter)
+            self._paint_gutter(painter)
+            painter.end()
+        return self._still
 
     def _paint_rows(self, painter: QPainter) -> None:
         row = self._row
@@ -121,8 +136,9 @@ class Roll(QWidget):
             x = self._x(bar * self._bar_beats)
             painter.setPen(LINE)
             painter.drawLine(QLineF(x, 4, x, self.height()))
-            painter.setPen(MUTED)
-            painter.drawText(QRectF(x + 5, 0, 60, _HEAD), Qt.AlignmentFlag.AlignVCenter, str(bar + 1))
+            if x >= _GUTTER:  # half a number would be another
+                painter.setPen(MUTED)
+                painter.drawText(QRectF(x + 5, 0, 60, _HEAD), Qt.AlignmentFlag.AlignVCenter, str(bar + 1))
 
     def _paint_notes(self, painter: QPainter) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -134,25 +150,24 @@ class Roll(QWidget):
             painter.drawRoundedRect(self.note_rect(note), 2.5, 2.5)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
-    def _paint_frame(self, painter: QPainter) -> None:
+    def _paint_gutter(self, painter: QPainter) -> None:
         painter.fillRect(QRectF(0, 0, _GUTTER, self.height()), RAISED)
         painter.setFont(font(10))
         painter.setPen(MUTED)
         for pitch in range(self._low, self._high, 12):
             field = QRectF(0, self._y(pitch) + self._row - 14, _GUTTER - 6, 14)
             painter.drawText(field, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"C{pitch // 12 - 1}")
-        present = self.width() - _AHEAD
-        painter.fillRect(QRectF(present, 0, 1.5, self.height()), TEXT)
-        painter.setFont(font(12, bold=True))
-        right = present - 12
-        for part in ("partner", "player"):
-            width = painter.fontMetrics().horizontalAdvance(_WORDS[part]) + 26
-            chip = QRectF(right - width, 4, width, _HEAD)
-            painter.fillRect(chip, SURFACE)
-            painter.fillRect(QRectF(chip.left() + 6, chip.center().y() - 4, 10, 8), PARTS[part])
-            painter.setPen(TEXT)
-            painter.drawText(chip.adjusted(22, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, _WORDS[part])
-            right -= width + 4
+        self._paint_legend(painter)
+
+    def _paint_legend(self, painter: QPainter) -> None:
+        """In the corner where neither notes nor bar numbers come."""
+        painter.setFont(font(11, bold=True))
+        painter.setPen(TEXT)
+        line = _HEAD / len(PARTS)
+        for i, part in enumerate(PARTS):
+            field = QRectF(0, i * line, _GUTTER, line)
+            painter.fillRect(QRectF(5, field.center().y() - 3, 7, 7), PARTS[part])
+            painter.drawText(field.adjusted(16, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, _WORDS[part])
 
 
 def _ink(part: str, velocity: int) -> QColor:

@@ -37,7 +37,11 @@ class StatusLine(QWidget):
             f"computing {status.compute_ms:.1f} ms",
             f"late {status.lateness_ms:.1f} ms",
         ]
-        self.figures.setText("   ".join([*parts, status.sampler]).rstrip())
+        if status.sampler:
+            parts.append(f"{status.sampler} chain")
+        if status.priority:
+            parts.append(f"{status.priority} priority")
+        self.figures.setText("   ".join(parts))
 
     def show_take(self, path: str) -> None:
         """Say where the take was kept."""
@@ -48,6 +52,10 @@ class StatusLine(QWidget):
         self.take.setText(text.replace("&", "&&"))
         self.take.setToolTip(f"{path}: click to open its folder")
         self.take.show()
+
+    def forget_take(self) -> None:
+        """A new take begins: the last one's place is no news any more."""
+        self.take.hide()
 
     def _open_folder(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._path.absolute().parent)))

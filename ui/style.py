@@ -50,6 +50,7 @@ QDoubleSpinBox {{
 }}
 QDoubleSpinBox:hover, QDoubleSpinBox:focus {{ background: {SURFACE.name()}; border-color: {LINE.name()}; }}
 #banner {{ background: #3a2220; border: 1px solid {BAD.name()}; border-radius: 8px; }}
+#banner[kind="notice"] {{ background: {SURFACE.name()}; border-color: {LINE.name()}; }}
 #banner QPushButton {{ background: transparent; }}
 """
 
@@ -75,6 +76,9 @@ def dress(app: QApplication) -> None:
 def set_kind(widget: QWidget, kind: str) -> None:
     """Choose the style sheet's variant of `widget`."""
     widget.setProperty("kind", kind)
+    style = widget.style()
+    if style is not None:
+        style.polish(widget)  # the sheet is not looked at again of itself
 
 
 def label(text: str, kind: str) -> QLabel:

@@ -9,7 +9,7 @@ from ui.style import BAD, GOOD, MUTED, PARTS, TEXT, icon, label, set_kind
 _STATES = {"loading": ("loading the model", MUTED), "stopped": ("ready", GOOD), "ended": ("not running", BAD)}
 _TURNS = {
     "player": ("your turn", PARTS["player"]),
-    "partner": ("the partner's turn", PARTS["partner"]),
+    "partner": ("the partner plays", PARTS["partner"]),
     "both": ("playing together", TEXT),
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from improv.command_line.options import add_json, add_seed, at_least_one, read_with_progress
+from improv.command_line.options import add_json, add_seed, read_with_progress, whole
 from improv.errors import ImprovError
 from improv.music.pianoroll import PianoRoll
 from improv.train.corpus import Corpus, Reading
@@ -19,11 +19,22 @@ SPLITS = ("train", "valid", "test")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="MIDI files, folders of them, or .npz rolls")
-    parser.add_argument("--model", type=Path, required=True, metavar="M.pt")
-    parser.add_argument("--split", choices=SPLITS, help="of .npz files (default test if there, else valid)")
-    parser.add_argument("--chains", type=at_least_one, default=16, help="AIS particles per frame (default 16)")
-    parser.add_argument("--betas", type=at_least_one, default=300, help="AIS annealing steps (default 300)")
-    parser.add_argument("--free-frames", type=at_least_one, default=2000, help="frames of playing alone (default 2000)")
+    parser.add_argument("--model", type=Path, required=True, metavar="M.pt", help="the model, as `train` writes it")
+    parser.add_argument(
+        "--split", choices=SPLITS, help="which part of .npz files (default: test if there, else valid, else train)"
+    )
+    parser.add_argument(
+        "--chains", type=whole(2, 10_000), default=16, metavar="N",
+        help="particles per frame of the likelihood's estimate (AIS), 2 to 10000: more are more exact (default 16)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--betas", type=whole(1, 1_000_000), default=300, metavar="N",
+        help="annealing steps of that estimate, 1 to 1000000: more are more exact (default 300)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--free-frames", type=whole(1, 1_000_000), default=2000, metavar="N",
+        help="frames that the model plays alone, 1 to 1000000 (default 2000)",
+    )  # fmt: skip
     add_seed(parser)
     add_json(parser)
 
@@ -36,8 +47,6 @@ def run(args: argparse.Namespace) -> int:
     from improv.train.evaluation import Effort, evaluate
 
     torch.set_num_threads(1)
-    if args.chains < 2:
-        raise ImprovError("chains must be at least 2: the error is estimated from their spread")
     model, _ = checkpoint.load(args.model)
     reading = Reading(grid=model.config.grid, dt=model.config.dt, normalise=model.config.normalised)
     corpus = read_with_progress(args.data, reading, "midi")
@@ -47,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
     if model.config.onsets and not corpus.articulated:
         print("note: .npz rolls do not tell held from repeated notes, which this model does", file=sys.stderr)
     effort = Effort(args.chains, args.betas, args.free_frames)
-    with tqdm(total=sum(len(roll) for roll in pieces), unit=" frames", desc="evaluating", leave=False) as bar:
+    frames = sum(len(roll) for roll in pieces)
+    with tqdm(total=frames, unit=" frames", desc="evaluating", leave=False, disable=None) as bar:
         figures = evaluate(model, pieces, effort, args.seed, bar.update)
     figures |= {"model": str(args.model), "split": split}
     figures["skipped"] = [{"path": path, "reason": reason} for path, reason in corpus.skipped]
@@ -56,23 +66,26 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _chosen(corpus: Corpus, split: str | None) -> tuple[list[PianoRoll], str]:
-    """The pieces to evaluate on: those of MIDI files, and of .npz files the split asked for."""
+    """The pieces to evaluate on: those of MIDI files, and of .npz files the split asked for, which it names."""
+    splits = {name: rolls for name in ("test", "valid", "train") if (rolls := corpus.splits.get(name))}
     loose = corpus.splits.get("midi", [])
-    name = split or next((name for name in ("test", "valid", "train") if corpus.splits.get(name)), None)
-    if split and not loose and not corpus.splits.get(split):
-        raise ImprovError(f"the files have no split {split}, only {', '.join(sorted(corpus.splits))}")
-    return loose + corpus.splits.get(name or "", []), name if name and corpus.splits.get(name) else "files"
+    if not splits:
+        return loose, "files"
+    name = split or next(iter(splits))
+    if name not in splits:
+        raise ImprovError(f"the .npz files have no split {name}, only {', '.join(splits)}")
+    return loose + splits[name], name
 
 
 def _table(figures: dict[str, Any]) -> str:
-    free = figures["free_run"]
+    free, split = figures["free_run"], figures["split"]
     rows = [
         ("log-likelihood", f"{figures['log_likelihood']:.3f} ± {figures['log_likelihood_error']:.3f} nats/frame",
          figures["estimator"]),
         ("pseudo log-likelihood", f"{figures['pseudo_log_likelihood']:.3f} nats/frame", ""),
         ("accuracy", f"{100 * figures['accuracy']:.1f} %",
          f"repeating the previous frame: {100 * figures['copy_accuracy']:.1f} %"),
-        ("frames", str(figures["frames"]), f"split {figures['split']}"),
+        ("frames", str(figures["frames"]), "" if split == "files" else f"split {split}"),
         ("playing alone:", "", ""),
         ("  notes per frame", f"{free['notes_per_frame']:.2f}", f"data: {free['notes_per_frame_data']:.2f}"),
         ("  repeated frames", f"{100 * free['repeated']:.1f} %", f"data: {100 * free['repeated_data']:.1f} %"),

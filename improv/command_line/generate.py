@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
-from improv.command_line.options import add_knobs, add_seed, at_least_one, knob_values
+from improv.command_line.options import add_knobs, add_seed, key_name, knob_values, picture, whole
 from improv.knobs import TEMPERATURE, TEMPO, Controls, K
 from improv.music.pianoroll import PianoRoll
 from improv.resources import bundled_model
@@ -19,13 +20,15 @@ BAR_BEATS = 4.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     parser.add_argument("--out", type=Path, required=True, metavar="X.mid", help="the MIDI file to write")
-    parser.add_argument("--model", type=Path, metavar="M.pt", help="default: the bundled one")
+    parser.add_argument("--model", type=Path, metavar="M.pt", help="who plays (default: the bundled partner)")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--bars", type=at_least_one, help="bars to play (default 16)")
-    length.add_argument("--frames", type=at_least_one, help="frames to play")
-    parser.add_argument("--prompt", type=Path, metavar="Y.mid", help="a piece to continue")
-    parser.add_argument("--plot", type=Path, metavar="X.png", help="draw a labelled piano-roll")
-    parser.add_argument("--key", help="key to play in, as G or 'F# minor' (default: the prompt's, else C major)")
+    length.add_argument("--bars", type=whole(1, 10_000), metavar="N", help="bars to play, 1 to 10000 (default 16)")
+    length.add_argument("--frames", type=whole(1, 1_000_000), metavar="N", help="frames to play instead, 1 to 1000000")
+    parser.add_argument("--prompt", type=Path, metavar="Y.mid", help="a piece to continue (default: none)")
+    parser.add_argument("--plot", type=picture, metavar="X.png", help="draw a labelled piano-roll into this picture")
+    parser.add_argument(
+        "--key", type=key_name, help="key to play in, as G or 'F# minor' (default: the prompt's, else C major)"
+    )
     add_knobs(parser, TEMPO, TEMPERATURE, K)
     add_seed(parser)
 
@@ -55,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
     frames = args.frames or math.ceil((args.bars or 16) * bar_beats / config.grid)
     improviser = Improviser(model, args.seed, key=key)
     improviser.forget(-downbeat_of(prompt) if prompt is not None else 0, bar_beats)
-    played = generate(improviser, frames, controls, prompt)
+    with tqdm(total=frames, desc="playing", unit=" frames", leave=False, disable=None) as bar:
+        played = generate(improviser, frames, controls, prompt, bar.update)
     parts: dict[str, PianoRoll] = {"partner": played}
     if prompt is not None:
         parts = {"prompt": prompt, "partner": _after(prompt, played)}
@@ -64,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     if args.plot:
         from improv.music.plot import draw_roll
 
-        draw_roll(parts, args.plot, args.out.stem, tempo, key.name if key else "C major")
+        draw_roll(parts, args.plot, args.out.stem, tempo, key.name if key else "C major", bar_beats)
         print(f"drew  {args.plot}", file=sys.stderr)
     return 0
 

@@ -1,9 +1,12 @@
 """Options that several subcommands share, and the reading of files with a progress bar."""
 
 import argparse
+import math
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from tqdm import tqdm
 
@@ -11,51 +14,93 @@ from improv.errors import ImprovError
 from improv.knobs import KNOBS, Knob
 from improv.train.corpus import Corpus, Reading, read_corpus
 
+Number = TypeVar("Number", int, float)
+
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """--json"""
-    parser.add_argument("--json", action="store_true", help="print one JSON object on standard output")
+    parser.add_argument(
+        "--json", action="store_true", help="print one JSON object on standard output, all else on standard error"
+    )
 
 
 def add_seed(parser: argparse.ArgumentParser, default: int | None = 0) -> None:
     """--seed"""
-    parser.add_argument("--seed", type=_seed, default=default, help="makes the random choices repeatable")
+    told = "another every time" if default is None else default
+    parser.add_argument(
+        "--seed", type=whole(0, 2**63 - 1), default=default, metavar="N",
+        help=f"a whole number from 0: the same one makes the same random choices (default {told})",
+    )  # fmt: skip
 
 
-def _seed(text: str) -> int:
-    value = int(text)
-    if not 0 <= value < 2**63:
-        raise argparse.ArgumentTypeError(f"must lie in 0..2^63-1, got {text}")
-    return value
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """Reads a whole number in low..high, for argparse."""
+    return _within(int, "a whole number", low, high)
+
+
+def real(low: float, high: float) -> Callable[[str], float]:
+    """Reads a number in low..high, for argparse."""
+    return _within(float, "a number", low, high)
+
+
+def _within(kind: Callable[[str], Number], noun: str, low: Number, high: Number) -> Callable[[str], Number]:
+    def read(text: str) -> Number:
+        with suppress(ValueError):
+            value = kind(text)
+            if low <= value <= high:  # NaN is not
+                return value
+        raise argparse.ArgumentTypeError(f"must be {noun} in {low}..{high}, got {text}")
+
+    return read
 
 
 def positive(text: str) -> float:
-    """A number above 0, for argparse."""
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
-    return value
+    """Reads a number above 0, for argparse."""
+    with suppress(ValueError):
+        value = float(text)
+        if 0 < value < math.inf:
+            return value
+    raise argparse.ArgumentTypeError(f"must be a number above 0, got {text}")
 
 
-def at_least_one(text: str) -> int:
-    """A whole number from 1, for argparse."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {text}")
-    return value
+def key_name(text: str) -> str:
+    """Reads the name of a key, for argparse."""
+    from improv.music.key import parse_key
+
+    try:
+        parse_key(text)
+    except ImprovError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
-def add_grid(parser: argparse.ArgumentParser, default: float | None) -> None:
+def picture(text: str) -> Path:
+    """Reads the path of a picture that can be drawn, for argparse."""
+    from improv.music.plot import SUFFIXES
+
+    path = Path(text)
+    if path.suffix.lower() not in SUFFIXES:
+        raise argparse.ArgumentTypeError(
+            f"the name must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, got {text}"
+        )
+    return path
+
+
+def add_grid(parser: argparse.ArgumentParser) -> None:
     """--grid, --dt, --normalise"""
-    parser.add_argument("--grid", type=positive, default=default, metavar="BEATS", help="beats per frame")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        "--grid", type=real(0.001, 64), metavar="BEATS",
+        help="length of a frame in beats, 0.001 to 64: 0.25 is a sixteenth (default: the preset's)",
+    )  # fmt: skip
+    length.add_argument(
+        "--dt", type=real(0.001, 64), metavar="SECONDS",
+        help="length of a frame in seconds instead, 0.001 to 64, as the tutorial has it (default: the preset's)",
+    )  # fmt: skip
     parser.add_argument(
-        "--dt", type=positive, metavar="SECONDS", help="seconds per frame instead, as the tutorial has it"
-    )
-    parser.add_argument(
-        "--normalise",
-        action=argparse.BooleanOptionalAction,
-        help="move every piece to C major or minor (the default)",
-    )
+        "--normalise", action=argparse.BooleanOptionalAction,
+        help="move every piece to C major or C minor, or leave its key (default: the preset's)",
+    )  # fmt: skip
 
 
 def add_knobs(parser: argparse.ArgumentParser, *knobs: Knob) -> None:
@@ -87,7 +132,7 @@ def read_with_progress(paths: list[Path], reading: Reading, loose_split: str, ca
     Raises:
         ImprovError: see read_corpus.
     """
-    with tqdm(desc="reading", unit=" files", leave=False) as bar:
+    with tqdm(desc="reading", unit=" files", leave=False, disable=None) as bar:
 
         def on_file(done: int, total: int) -> None:
             bar.total = total

@@ -7,12 +7,13 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from improv.command_line.options import add_knobs, add_seed, knob_values, positive
-from improv.errors import ImprovError
+from improv.command_line.options import add_knobs, add_seed, key_name, knob_values, picture, positive
+from improv.errors import ImprovError, UsageError
 from improv.knobs import KNOBS
-from improv.live.messages import Problem, Status, TakeKept
+from improv.live.messages import Notice, Problem, Status, TakeKept
 from improv.live.modes import MODES
 from improv.live.process import EngineProcess, Settings
+from improv.live.sync import SYNCS
 from improv.resources import bundled_model
 
 POLL_SECONDS = 0.05
@@ -21,44 +22,65 @@ POLL_SECONDS = 0.05
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
     port = "`virtual`, a port's name or a unique part of it, or a MIDI file"
-    parser.add_argument("--model", type=Path, metavar="M.pt", help="default: the bundled partner")
+    parser.add_argument("--model", type=Path, metavar="M.pt", help="who plays (default: the bundled partner)")
     parser.add_argument("--input", metavar="P", help=f"the player: {port} (default virtual)")
     parser.add_argument(
         "--output", action="append", metavar="P",
         help=f"the partner: {port}, or `synth`; may be repeated (default virtual, and synth where sound can be had)",
     )  # fmt: skip
-    parser.add_argument("--headless", action="store_true", help="no panel: play at once, until Ctrl+C or --seconds")
-    parser.add_argument("--seconds", type=positive, help="stop after so long")
-    parser.add_argument("--record", type=Path, metavar="TAKE.mid", help="the take (default: in your music folder)")
-    parser.add_argument("--plot", type=Path, metavar="TAKE.png", help="with --headless: draw the take as a piano-roll")
     parser.add_argument(
-        "--mode", choices=MODES, default="duet", help="; ".join(f"{n}: {m.help}" for n, m in MODES.items())
+        "--headless", action="store_true", help="no panel: play at once, until the tune is over, --seconds or Ctrl+C"
     )
-    parser.add_argument("--key", default="auto", help="auto (follow what is heard), or a key such as G or 'F# minor'")
+    parser.add_argument("--seconds", type=positive, metavar="N", help="stop after so many seconds (default: play on)")
+    parser.add_argument(
+        "--record", type=Path, metavar="TAKE.mid",
+        help="where the take is kept (default: in the folder `improv` of your music folder)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--plot",
+        type=picture,
+        metavar="TAKE.png",
+        help="with --headless: draw the take as a piano-roll into this picture",
+    )
+    modes = "; ".join(f"{name}: {mode.help}" for name, mode in MODES.items())
+    parser.add_argument("--mode", choices=MODES, default="duet", help=f"{modes} (default duet)")
+    syncs = "; ".join(f"{name}: {meaning}" for name, meaning in SYNCS.items())
+    parser.add_argument("--sync", choices=SYNCS, default="internal", help=f"{syncs} (default internal)")
+    parser.add_argument(
+        "--key", type=_key, default="auto", help="a key such as G or 'F# minor' (default auto: the key that is heard)"
+    )
     add_knobs(parser, *KNOBS.values())
     add_seed(parser, default=None)
 
 
+def _key(text: str) -> str:
+    return text if text == "auto" else key_name(text)
+
+
 def run(args: argparse.Namespace) -> int:
     """Opens the panel, or plays without one."""
+    if args.plot and not args.headless:
+        raise UsageError("--plot draws the take of --headless: give both")
+    import improv.live.ports.backend  # noqa: F401 - where MIDI cannot be used, it says so before an engine meets it
+
     settings = _settings(args)
     if args.headless:
         return _play_headless(settings, args.plot)
-    from ui.panel import open_panel
-
+    try:
+        from ui.panel import open_panel
+    except ImportError as error:
+        raise ImprovError(f"the panel cannot be loaded ({error}): play without it, with `--headless`") from error
     return open_panel(settings)
 
 
 def _settings(args: argparse.Namespace) -> Settings:
     from improv.live.tune import Tune, is_midi_file
 
+    if args.sync == "midi" and args.input and is_midi_file(args.input):
+        raise UsageError("--sync midi follows the clock at a port: name one as --input, not a file")
     values = knob_values(args)
     if args.input and is_midi_file(args.input) and args.tempo is None:
         values["tempo"] = min(max(Tune.read(Path(args.input)).tempo, KNOBS["tempo"].low), KNOBS["tempo"].high)
-    if args.key != "auto":
-        from improv.music.key import parse_key
-
-        parse_key(args.key)
     model = args.model or bundled_model()
     if not model.exists():
         raise ImprovError(f"there is no model {model}: give one that `improv train` has written")
@@ -68,6 +90,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         outputs=args.output,
         mode=args.mode,
         key=args.key,
+        sync=args.sync,
         knobs=values,
         seed=args.seed,
         take=str(args.record) if args.record else None,
@@ -110,6 +133,8 @@ class Teller:
                 case Problem(text, fatal):
                     self.failed |= fatal
                     print(f"improv: {text}", file=sys.stderr)
+                case Notice(text):
+                    print(text, file=sys.stderr)
                 case TakeKept(path, empty):
                     print(
                         f"nothing was played: no take in {path}" if empty else f"take kept in {path}", file=sys.stderr
@@ -124,11 +149,12 @@ class Teller:
     def _say_playing(status: Status) -> None:
         ends = f"from {', '.join(status.inputs) or 'no port'} to {', '.join(status.outputs) or 'no port'}"
         knobs = ", ".join(f"{name} {KNOBS[name].text(value)}" for name, value in status.knobs.items())
-        print(f"playing: {status.mode}, {knobs}; {ends}; Ctrl+C stops", file=sys.stderr)
+        how = f"{status.mode}, sync {status.sync}, {knobs}"
+        print(f"playing: {how}; {ends}; {status.priority} priority; Ctrl+C stops", file=sys.stderr)
 
 
-def draw_take(take: Path, picture: Path) -> None:
-    """Draws both parts of the take into the PNG `picture`.
+def draw_take(take: Path, path: Path) -> None:
+    """Draws both parts of the take into the picture `path`.
 
     Raises:
         ImprovError: the take cannot be read, or the picture not be written.
@@ -144,5 +170,5 @@ def draw_take(take: Path, picture: Path) -> None:
         return to_roll(replace(score, notes=[n for n in score.notes if n.track == track]), 0.25, keep_silence=True)
 
     parts = {"player": part(1), "partner": part(2)}
-    draw_roll(parts, picture, take.stem, score.tempo)
-    print(f"drew {picture}", file=sys.stderr)
+    draw_roll(parts, path, take.stem, score.tempo, bar_beats=score.bar_beats)
+    print(f"drew {path}", file=sys.stderr)

@@ -6,104 +6,139 @@ import math
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from improv.command_line.options import add_grid, add_json, add_seed, at_least_one, read_with_progress
-from improv.errors import ImprovError
+from improv.command_line.options import add_grid, add_json, add_seed, read_with_progress, real, whole
+from improv.command_line.train_options import MODEL_OPTIONS, add_model, add_recipe
+from improv.errors import ImprovError, UsageError
 from improv.train.cache import default_folder
 from improv.train.corpus import Corpus, Reading, hold_out
 from improv.train.presets import PRESETS, Recipe
 
-MODEL_OPTIONS = {"hidden": int, "recurrent": int, "core": str}
+if TYPE_CHECKING:
+    from improv.train.distributed import World
+    from improv.train.trainer import Trainer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options; every field of the recipe and the sizes of the model are options of that name."""
     parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="MIDI files, folders of them, or .npz rolls")
-    parser.add_argument("--out", type=Path, required=True, metavar="M.pt", help="where the best model is written")
-    parser.add_argument("--valid", nargs="+", type=Path, default=[], metavar="DATA", help="music to validate on")
-    parser.add_argument("--valid-share", type=_share, default=0.1, help="else this share of the pieces (default 0.1)")
-    parser.add_argument("--preset", choices=PRESETS, default="partner", help="a whole recipe (default partner)")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint beside --out")
     parser.add_argument(
-        "--device", choices=["auto", "cpu", "cuda"], default="auto", help="default: a GPU where there is one"
-    )
+        "--out", type=Path, required=True, metavar="M.pt",
+        help="where the best model is written; beside it M.last.pt, to go on from, and M.png, the training curve",
+    )  # fmt: skip
+    existing = parser.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="go on where an earlier training into --out stopped")
+    existing.add_argument("--overwrite", action="store_true", help="train anew even where --out is there already")
     parser.add_argument(
-        "--threads", type=at_least_one, default=1, help="CPU threads (default 1, the fastest for small models)"
-    )
+        "--valid", nargs="+", type=Path, default=[], metavar="DATA",
+        help="music to choose the best model by (default: a share of DATA)",
+    )  # fmt: skip
     parser.add_argument(
-        "--onsets", action=argparse.BooleanOptionalAction, help="a second unit per pitch tells struck from held notes"
-    )
+        "--valid-share", type=real(0, 0.99), default=0.1, metavar="X",
+        help="that share of the pieces, 0 to 0.99 (default 0.1); 0 trains on all of them",
+    )  # fmt: skip
+    presets = "; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
+    parser.add_argument("--preset", choices=PRESETS, default="partner", help=f"{presets} (default partner)")
+    parser.add_argument(
+        "--device", choices=["auto", "cpu", "cuda"], default="auto",
+        help="what computes: the processor or a CUDA GPU (default auto: the GPU where there is one)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threads", type=whole(1, 1024), default=1, metavar="N",
+        help="threads of the processor, 1 to 1024 (default 1, the fastest for small models)",
+    )  # fmt: skip
     parser.add_argument(
         "--cache", type=Path, metavar="FOLDER",
         help="where what was read is kept, to be read from there next time (default: the user's cache folder)",
     )  # fmt: skip
-    add_grid(parser, default=None)
+    add_grid(parser)
     add_seed(parser)
     add_json(parser)
-    model = parser.add_argument_group("the model (default: the preset's)")
-    for name, kind in MODEL_OPTIONS.items():
-        model.add_argument(f"--{name}", type=kind, choices=["tanh", "gru", "lstm"] if name == "core" else None)
-    model.add_argument(
-        "--bars", action=argparse.BooleanOptionalAction, help="tell the core the place in the bar of the frame to come"
-    )
-    model.add_argument("--learn-u0", action="store_true", default=None, help="learn the initial state")
-    recipe = parser.add_argument_group("the recipe (default: the preset's)")
-    for item in fields(Recipe):
-        if item.type is bool or item.type == "bool":
-            recipe.add_argument(f"--{item.name.replace('_', '-')}", action=argparse.BooleanOptionalAction)
-        else:
-            choices = ["sgd", "adamw"] if item.name == "optimiser" else None
-            recipe.add_argument(f"--{item.name.replace('_', '-')}", type=type(item.default), choices=choices)
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"must lie in 0..1, got {text}")
-    return value
+    add_model(parser)
+    add_recipe(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Trains, and says what came of it."""
-    if args.out.is_dir():
-        raise ImprovError(f"{args.out} is a folder: name a file in it, as {args.out / 'm.pt'}")
     preset = PRESETS[args.preset]
     recipe = replace(preset.recipe, **_given(args, [item.name for item in fields(Recipe)]))
-    recipe.check()
-    reading = Reading(**{**preset.reading, **_reading_given(args)})
-    corpus = _gather(args, reading)
+    try:
+        recipe.check()
+    except ImprovError as error:
+        raise UsageError(str(error)) from error
+    from improv.train import distributed
 
-    import torch
+    device = _device(args)
+    with distributed.join(device) as world:
+        if world.first:
+            _check_out(args)
+        reading = Reading(**{**preset.reading, **_reading_given(args)})
+        corpus = world.in_turn(lambda: _gather(args, reading))
+        trainer = _trainer(args, recipe, reading, corpus, device, world)
+        if not world.first:
+            trainer.run(lambda _frames: None, lambda _epoch: None)
+            return 0
+        return _train(trainer, corpus, args)
 
-    torch.set_num_threads(args.threads)
+
+def _trainer(
+    args: argparse.Namespace, recipe: Recipe, reading: Reading, corpus: Corpus, device: str, world: "World"
+) -> "Trainer":
+    """What is to train, where an earlier training stopped if so asked."""
     from improv.model.config import Config
     from improv.train.trainer import Trainer
 
-    chosen = {**preset.model, **_given(args, [*MODEL_OPTIONS, "onsets", "bars", "learn_u0"])}
-    if not corpus.articulated:  # .npz rolls tell neither onsets nor bars
-        chosen.update(onsets=False, bars=False)
+    chosen = {**PRESETS[args.preset].model, **_given(args, MODEL_OPTIONS)}
+    if not corpus.articulated:  # .npz rolls do not tell onsets
+        chosen.update(onsets=False)
     chosen.update(grid=corpus.grid, dt=reading.dt if corpus.articulated else None, normalised=reading.normalise)
     try:
         config = Config(**chosen)
         config.check()
     except ValueError as error:
         raise ImprovError(str(error)) from error
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if args.device == "auto" else args.device
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ImprovError("there is no CUDA GPU here: leave --device out, or give --device cpu")
-    trainer = Trainer(
-        config, recipe, corpus.splits["train"], corpus.splits.get("valid", []), args.out, args.seed, device
-    )
+    valid = corpus.splits.get("valid", [])
+    trainer = Trainer(config, recipe, corpus.splits["train"], valid, args.out, args.seed, device, world)
     done = trainer.resume() if args.resume else 0
     if args.resume:
         told = f"resuming after epoch {done}" if done else "there is nothing to resume beside --out: training anew"
         print(told, file=sys.stderr)
-    return _train(trainer, corpus, args)
+    return trainer
+
+
+def _check_out(args: argparse.Namespace) -> None:
+    """Refuses to write over anything by accident, before any work is done."""
+    from improv.train.trainer import last_path
+
+    if args.out.is_dir():
+        raise ImprovError(f"{args.out} is a folder: name a file in it, as {args.out / 'm.pt'}")
+    last, picture = last_path(args.out), args.out.with_suffix(".png")
+    if picture == args.out:
+        raise UsageError(f"{args.out} is the training curve's name: name the model as {args.out.with_suffix('.pt')}")
+    if args.overwrite or (args.resume and last.exists()):
+        return
+    for path in (args.out, last, picture):
+        if path.is_file():
+            resume = "--resume goes on with it, " if last.exists() else ""
+            raise ImprovError(f"{path} is there already: {resume}--overwrite trains anew, or give another --out")
+
+
+def _device(args: argparse.Namespace) -> str:
+    """What computes: `cpu` or `cuda`."""
+    import torch
+
+    torch.set_num_threads(args.threads)
+    if args.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if args.device == "cuda" and not torch.cuda.is_available():
+        raise ImprovError("there is no CUDA GPU here: leave --device out, or give --device cpu")
+    return str(args.device)
 
 
 def _gather(args: argparse.Namespace, reading: Reading) -> Corpus:
@@ -113,7 +148,9 @@ def _gather(args: argparse.Namespace, reading: Reading) -> Corpus:
         held = read_with_progress(args.valid, reading, "valid", cache)
         if held.grid != corpus.grid:
             raise ImprovError("the validation files have another grid than the training files")
-        corpus.splits["valid"] = held.splits.get("valid") or held.splits["train"]
+        corpus.splits["valid"] = held.splits.get("valid") or held.splits.get("train") or []
+        if not corpus.splits["valid"]:
+            raise ImprovError("there is nothing to validate on: those files hold only a test split")
         corpus.skipped += held.skipped
     else:
         hold_out(corpus, args.valid_share, args.seed)
@@ -122,16 +159,16 @@ def _gather(args: argparse.Namespace, reading: Reading) -> Corpus:
     return corpus
 
 
-def _train(trainer: Any, corpus: Corpus, args: argparse.Namespace) -> int:
+def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
     from improv.train.curve import draw_curve
     from improv.train.trainer import Epoch, last_path
 
     started = time.perf_counter()
     done = len(trainer.history)
-    bar = tqdm(
-        total=trainer.frames * trainer.recipe.epochs, initial=trainer.frames * done, unit=" frames", unit_scale=True
-    )
-    picture = args.out.with_suffix(".png")
+    total = trainer.frames * trainer.recipe.epochs
+    bar = tqdm(total=total, initial=trainer.frames * done, unit=" frames", unit_scale=True, disable=None)
+    picture, last = args.out.with_suffix(".png"), last_path(args.out)
+    found = {path for path in (args.out, last) if path.exists()}
 
     def on_epoch(epoch: Epoch) -> None:
         valid = "" if math.isnan(epoch.valid) else f"   valid {epoch.valid:8.3f} nats/frame"
@@ -141,49 +178,65 @@ def _train(trainer: Any, corpus: Corpus, args: argparse.Namespace) -> int:
         draw_curve(trainer.history, picture)
 
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    interrupted = False
     try:
         trainer.run(bar.update, on_epoch)
-        interrupted = False
     except KeyboardInterrupt:
         interrupted = True
     finally:
         bar.close()
+        if not trainer.history:  # a model that has learned nothing must not lie there as if it had
+            for path in {args.out, last} - found:
+                path.unlink(missing_ok=True)
+    if not trainer.history:
+        raise ImprovError("interrupted in the first epoch: nothing is trained yet")
+    draw_curve(trainer.history, picture)
     summary = {
         "model": str(args.out),
         "epochs": len(trainer.history),
         "frames": trainer.frames,
         "seconds": round(time.perf_counter() - started, 3),
         "best_epoch": trainer.best_epoch,
-        "valid": trainer.best if trainer.valid and trainer.history else None,
+        "valid": trainer.best if trainer.valid else None,
         "skipped": [{"path": path, "reason": reason} for path, reason in corpus.skipped],
         "interrupted": interrupted,
     }
     if args.json:
         print(json.dumps(summary))
-    _say(summary, picture, last_path(args.out))
-    return 130 if interrupted else 0
+    if interrupted:
+        told = f"best in {_best(summary)}, last in {last}; the same command with --resume goes on"
+        raise ImprovError(f"interrupted after {_count(summary['epochs'], 'epoch')}: {told}")
+    _say(summary, picture, last)
+    return 0
 
 
 def _say(summary: dict[str, Any], picture: Path, last: Path) -> None:
-    valid = "" if summary["valid"] is None else f", valid {summary['valid']:.3f} nats/frame"
-    stopped = "stopped after" if summary["interrupted"] else "trained"
     lines = [
-        f"{stopped} {summary['epochs']} epochs of {summary['frames']} frames in {summary['seconds']:.0f} s",
-        f"best    {summary['model']}  (epoch {summary['best_epoch']}{valid})",
-        f"last    {last}  (to go on: the same command with --resume)",
+        f"trained {_count(summary['epochs'], 'epoch')} of {summary['frames']} frames in {summary['seconds']:.0f} s",
+        f"best    {_best(summary)}",
+        f"last    {last} (--resume with more --epochs goes on)",
         f"curve   {picture}",
     ]
     if summary["skipped"]:
-        lines.append(f"left out {len(summary['skipped'])} files that could not be read, listed above")
+        lines.append(f"left out {_count(len(summary['skipped']), 'file')} that could not be read, named above")
     print("\n".join(lines), file=sys.stderr)
 
 
-def _given(args: argparse.Namespace, names: list[str]) -> dict[str, Any]:
+def _best(summary: dict[str, Any]) -> str:
+    valid = "" if summary["valid"] is None else f", valid {summary['valid']:.3f} nats/frame"
+    return f"{summary['model']} (epoch {summary['best_epoch']}{valid})"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _given(args: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
     return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 
 
 def _reading_given(args: argparse.Namespace) -> dict[str, Any]:
     given = _given(args, ["grid", "dt", "normalise"])
-    if args.grid is not None and args.dt is None:
+    if args.grid is not None:
         given["dt"] = None  # --grid overrides a preset that samples in seconds
     return given

@@ -1,6 +1,7 @@
 """Playing without a clock: the improviser continues a prompt, or starts from nothing, as fast as it can."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 
@@ -23,8 +24,16 @@ def continuation(improviser: Improviser, controls: Controls, prompt: PianoRoll |
         yield frame
 
 
-def generate(improviser: Improviser, frames: int, controls: Controls, prompt: PianoRoll | None = None) -> PianoRoll:
-    """`frames` new frames as a piano-roll; the prompt is not part of it."""
-    source = continuation(improviser, controls, prompt)
-    played = np.stack([next(source) for _ in range(frames)])
-    return PianoRoll(played, improviser.config.grid, improviser.config.low)
+def generate(
+    improviser: Improviser,
+    frames: int,
+    controls: Controls,
+    prompt: PianoRoll | None = None,
+    on_frame: Callable[[], object] = lambda: None,
+) -> PianoRoll:
+    """`frames` new frames as a piano-roll; the prompt is not part of it. `on_frame` is called after each."""
+    played = []
+    for frame in islice(continuation(improviser, controls, prompt), frames):
+        played.append(frame)
+        on_frame()
+    return PianoRoll(np.stack(played), improviser.config.grid, improviser.config.low)

@@ -31,7 +31,7 @@ class Quantiser:
     def note_on(self, pitch: int, beat: float) -> None:
         """`pitch` is struck at `beat`; where it still sounds it is struck again."""
         self.note_off(pitch, beat)
-        note = _Held(self._column(pitch), self._frame_at(beat))
+        note = _Held(self._column(pitch), self.frame_at(beat))
         self._notes.append(note)
         self._down[pitch] = note
         self._last_beat = beat
@@ -40,18 +40,8 @@ class Quantiser:
         """`pitch` is released at `beat`; a release without an onset is ignored."""
         note = self._down.pop(pitch, None)
         if note is not None:
-            note.end = max(self._frame_at(beat), note.struck + 1)
+            note.end = max(self.frame_at(beat), note.struck + 1)
             self._last_beat = beat
-
-    def release_all(self, beat: float) -> None:
-        """Whatever is held ends at `beat`: the keyboard is gone."""
-        for pitch in list(self._down):
-            self.note_off(pitch, beat)
-
-    @property
-    def held(self) -> list[int]:
-        """The pitches that are down now."""
-        return list(self._down)
 
     def idle_beats(self, beat: float) -> float:
         """Beats since the player last sounded; infinite before the first note."""
@@ -70,7 +60,8 @@ class Quantiser:
         """Drops the notes that ended before frame `number`, which will not be asked for again."""
         self._notes = [note for note in self._notes if note.end is None or note.end > number]
 
-    def _frame_at(self, beat: float) -> int:
+    def frame_at(self, beat: float) -> int:
+        """The number of the frame in which a note struck at `beat` begins."""
         return max(0, math.floor(beat / self.grid + 0.5))
 
     def _column(self, pitch: int) -> int:

@@ -1,130 +1,124 @@
-"""Keeping the take: a thread of its own writes every note to disk as it is played; the loop never waits for a disk."""
+"""Keeping the takes: a thread of its own writes every note to disk as it is played; the loop never waits for a disk."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from improv.errors import ImprovError
-from improv.live.clock import Inbox
-from improv.live.messages import Problem, Report, TakeBegun, TakeKept
-from improv.music.take import Journal, finish, journal_of
-
-PART_NAMES = ("player", "partner")
-
-
-class Recorder:
-    """Records one take into a journal beside `path`, which becomes the MIDI file when the take ends.
-
-    Args:
-        parts: the parts to keep.
-        on_problem: told in one line, once, when the disk fails; called from the recorder's thread.
-
-    Raises:
-        ImprovError: the file cannot be written there.
-    """
-
-    def __init__(
-        self, path: Path, bar_beats: float, on_problem: Callable[[str], None], parts: tuple[str, ...] = PART_NAMES
-    ) -> None:
-        self.path = path
-        self._parts = parts
-        self._journal = Journal(journal_of(path))
-        self._on_problem = on_problem
-        self._lines: queue.SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]] | None] = queue.SimpleQueue()
-        self._lines.put((self._journal.bar, (bar_beats,)))
-        self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
-        self._thread.start()
-
-    def note(self, part: str, pitch: int, velocity: int, beat: float) -> None:
-        """A note of `part` begins, or ends where velocity is 0."""
-        if part in self._parts:
-            self._lines.put((self._journal.note, (part, pitch, velocity, beat)))
-
-    def tempo(self, beat: float, bpm: float) -> None:
-        """The tempo is `bpm` from `beat` on."""
-        self._lines.put((self._journal.tempo, (beat, bpm)))
-
-    def finish(self) -> Path | None:
-        """Ends the take and writes the MIDI file; None where not a note was played.
-
-        Raises:
-            ImprovError: the take cannot be written; its journal is kept.
-        """
-        self._lines.put(None)
-        self._thread.join()
-        self._journal.close()
-        return self.path if finish(journal_of(self.path), self.path) else None
-
-    def _write(self) -> None:
-        told = False
-        while (line := self._lines.get()) is not None:
-            write, arguments = line
-            write(*arguments)
-            if self._journal.problem and not told:
-                told = True
-                self._on_problem(self._journal.problem)
-
-
-def rescue(take: Path) -> Path | None:
-    """Makes a take of the journal that a killed session left at `take`; returns where, None where there was none."""
-    journal = journal_of(take)
-    if not journal.exists():
-        return None
-    number = 1
-    while (rescued := take.with_name(f"{take.stem}-rescued{number}{take.suffix}")).exists():
-        number += 1
-    try:
-        return rescued if finish(journal, rescued) else None
-    except ImprovError:
-        return None
+from improv.live.messages import Notice, Problem, Report, TakeBegun, TakeKept
+from improv.music import take as takes
+from improv.music.journal import PARTS, Journal
+from improv.resources import new_take
 
 
 class Takes:
-    """The files that are being recorded: the take itself, and any that were named as outputs.
+    """The take that is being recorded, and with it the partner's part into any files that were named as outputs.
+
+    All is done in the recorder's thread, in the order in which it was asked for; no method but `close` waits. What a
+    session that died has left in the folder of the takes is rescued first.
 
     Args:
-        report: takes TakeBegun, TakeKept and Problem.
-        inbox: of the loop, for what the recorders' threads have to say.
+        report: takes TakeBegun, TakeKept, Notice and Problem; called from the recorder's thread.
+        take: where the first take goes, overwriting what is there; None gives every take a new name.
+        kept: takes of the session so far, which are not written over.
     """
 
-    def __init__(self, report: Callable[[Report], None], inbox: Inbox) -> None:
-        self._report, self._inbox = report, inbox
-        self._recorders: list[Recorder] = []
+    def __init__(self, report: Callable[[Report], None], take: Path | None, kept: Iterable[Path] = ()) -> None:
+        self._report, self._take = report, take
+        self._written = set(kept)
+        self._rescued: set[Path] = set()  # the folders that were searched
+        self._journals: dict[Path, Journal] = {}  # by take
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._jobs.put(lambda: self._rescue(self._wanted().parent))
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
 
-    def begin(self, files: Mapping[Path, tuple[str, ...]], bar_beats: float, tempo: float) -> None:
-        """Records into each of `files` the parts it names; one that cannot be written is reported."""
-        for path, parts in files.items():
-            try:
-                rescued = rescue(path)
-                recorder = Recorder(path, bar_beats, lambda text: self._inbox.put(Problem(text)), parts)
-            except ImprovError as error:
-                self._report(Problem(str(error)))
-                continue
-            if rescued:
-                self._report(TakeKept(str(rescued)))
-            recorder.tempo(0.0, tempo)
-            self._recorders.append(recorder)
-            self._report(TakeBegun(str(path)))
+    def begin(self, bar_beats: float, tempo: float, partner_files: Sequence[Path] = ()) -> None:
+        """A take begins in this metre and tempo (BPM); `partner_files` get the partner's part."""
+        self._jobs.put(partial(self._begin, bar_beats, tempo, partner_files))
 
     def note(self, part: str, pitch: int, velocity: int, beat: float) -> None:
-        """A note of `part` begins at `beat`, or ends where velocity is 0."""
-        for recorder in self._recorders:
-            recorder.note(part, pitch, velocity, max(0.0, beat))
+        """`part` strikes `pitch` at `beat`, or lets go of it where velocity is 0."""
+        self._write(Journal.note, part, pitch, velocity, beat)
+
+    def pedal(self, value: int, beat: float) -> None:
+        """The player moves the sustain pedal to `value`, 0..127."""
+        self._write(Journal.pedal, value, beat)
 
     def tempo(self, beat: float, bpm: float) -> None:
         """The tempo is `bpm` from `beat` on."""
-        for recorder in self._recorders:
-            recorder.tempo(max(0.0, beat), bpm)
+        self._write(Journal.tempo, beat, bpm)
 
     def keep(self) -> None:
-        """Ends them all and says where they are."""
-        recorders, self._recorders = self._recorders, []
-        for recorder in recorders:
+        """The take ends."""
+        self._jobs.put(self._keep)
+
+    def close(self) -> None:
+        """Returns once all is on disk that was played."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    def _write(self, write: Callable[..., None], *what: object) -> None:
+        self._jobs.put(partial(self._write_to_all, write, what))
+
+    # --- in the recorder's thread -----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while (job := self._jobs.get()) is not None:
             try:
-                self._report(TakeKept(str(recorder.path), empty=recorder.finish() is None))
+                job()
+            except Exception as error:  # the take may be lost, but not the next one
+                self._report(Problem(f"cannot record: {error or type(error).__name__}"))
+
+    def _wanted(self) -> Path:
+        return self._take or new_take()
+
+    def _rescue(self, folder: Path) -> None:
+        rescued = [] if folder in self._rescued else takes.rescue(folder)
+        self._rescued.add(folder)
+        if rescued:
+            names = ", ".join(map(str, rescued))
+            self._report(Notice(f"left unfinished by an earlier session, now kept: {names}"))
+
+    def _begin(self, bar_beats: float, tempo: float, partner_files: Sequence[Path]) -> None:
+        self._open(self._wanted(), PARTS, fresh=self._take is None)
+        for path in partner_files:
+            self._open(path, ("partner",))
+        self._write_to_all(Journal.bar, (bar_beats,))
+        self._write_to_all(Journal.tempo, (0.0, tempo))
+
+    def _open(self, wanted: Path, parts: Sequence[str], fresh: bool = False) -> None:
+        fresh = fresh or wanted in self._written
+        self._rescue(wanted.parent)
+        try:
+            take, journal = takes.begin(wanted, fresh, parts)
+        except ImprovError as error:
+            self._report(Problem(str(error)))
+            return
+        if take != wanted and not fresh:
+            self._report(Problem(f"another session is recording to {wanted}; this take goes to {take}"))
+        self._journals[take] = journal
+        self._report(TakeBegun(str(take)))
+
+    def _write_to_all(self, write: Callable[..., None], what: Sequence[object]) -> None:
+        for journal in self._journals.values():
+            before = journal.problem
+            write(journal, *what)
+            if journal.problem and journal.problem != before:
+                self._report(Problem(journal.problem))
+
+    def _keep(self) -> None:
+        journals, self._journals = self._journals, {}
+        for take, journal in journals.items():
+            try:
+                n_notes = takes.finish(journal, take)
             except ImprovError as error:
                 self._report(Problem(str(error)))
+                continue
+            if n_notes:
+                self._written.add(take)
+            self._report(TakeKept(str(take), empty=not n_notes))

@@ -7,6 +7,7 @@ from improv.music.pianoroll import LOW, N_PITCHES
 
 CORES = ("tanh", "gru", "lstm")
 ESTIMATORS = ("rbm", "nade", "both")
+SIZES = {"hidden": (1, 8192), "recurrent": (1, 8192), "tied": (0, 1024), "low": (0, 127), "n_pitches": (1, 128)}
 MIN_GRID, MAX_GRID = 0.001, 64.0
 
 
@@ -77,8 +78,7 @@ class Config:
 
     def check(self) -> None:
         """Raises ValueError where a value is of the wrong type or outside its range."""
-        sizes = {"hidden": (1, 8192), "recurrent": (1, 8192), "tied": (0, 1024), "low": (0, 127), "n_pitches": (1, 128)}
-        for name, (low, high) in sizes.items():
+        for name, (low, high) in SIZES.items():
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= high:
                 raise ValueError(f"{name} must be a whole number in {low}..{high}, got {value!r}")

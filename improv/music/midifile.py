@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,28 +30,33 @@ __all__ = ["Note", "Score", "read_score", "roll_to_notes", "to_roll", "to_roll_s
 TICKS_PER_BEAT = 480
 DRUMS = 9
 """The channel (counted from 0) on which General MIDI plays drums, whose pitches are no pitches."""
+SUSTAIN, PEDAL_DOWN = 64, 64
+"""The controller that is the sustain pedal, and the value from which it is down."""
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_BEATS = 100_000
 # A number that never ends makes a parser gather an ever longer integer, for hours; no text or number needs so much.
 _ENDLESS = re.compile(rb"[\x80-\xff]{4096}")
 _MICROSECONDS_PER_MINUTE = 60_000_000
+PedalMoves = Sequence[tuple[float, int]]
+"""Where the sustain pedal of channel 0 goes, as (beat, value in 0..127), in order of time."""
 MIN_TEMPO, MAX_TEMPO = 4.0, 60_000.0
 """Tempos in BPM that a MIDI file can hold, with a margin."""
 
 
-def read_score(path: Path | str, drums: bool = False) -> Score:
-    """The score in a MIDI file of type 0 or 1; the drum channel is left out unless `drums`.
+def read_score(path: Path | str) -> Score:
+    """The score in a MIDI file of type 0 or 1, without the drum channel.
 
-    A new note-on ends a note that sounds on the same track, channel and pitch; unmatched note-offs are ignored; notes
-    without an end last to the end of their track.
+    A note lasts as long as it sounds: until its note-off, or where its channel's sustain pedal is down by then, until
+    that comes up. A new note-on ends a note that sounds on the same track, channel and pitch; unmatched note-offs are
+    ignored; notes without an end last to the end of their track.
 
     Raises:
         ImprovError: nothing else, whatever lies at `path`.
     """
     path = Path(path)
     try:
-        return _score(_parse(_content(path)), drums)
+        return _score(_parse(_content(path)))
     except ImprovError as error:
         raise ImprovError(f"{path}: {error}") from error
     except OSError as error:
@@ -91,26 +96,22 @@ def _parse(content: bytes) -> Any:
     return midi
 
 
-def _score(midi: Any, drums: bool) -> Score:
+def _score(midi: Any) -> Score:
     notes: list[Note] = []
     tempo_map: dict[float, float] = {}
     bars: list[tuple[float, float]] = []
-    keys: list[tuple[float, str]] = []
     for index, track in enumerate(midi.tracks):
         events = list(_timed(track, midi.ticks_per_beat))
-        notes += _paired(events, index, drums)
+        notes += _paired(events, index)
         for beat, message in events:
             if message.type == "set_tempo" and message.tempo > 0:
                 tempo_map[beat] = _MICROSECONDS_PER_MINUTE / message.tempo
             elif message.type == "time_signature":
                 bars.append((beat, message.numerator * 4 / message.denominator))
-            elif message.type == "key_signature":
-                keys.append((beat, message.key))
     if not notes:
         raise ImprovError("it holds no notes")
     bar_beats = next((beats for _, beats in sorted(bars) if 0.25 <= beats <= 64), DEFAULT_BAR_BEATS)
-    key = min(keys)[1] if keys else None
-    return Score(in_order(notes), sorted(tempo_map.items()), bar_beats, key)
+    return Score(in_order(notes), sorted(tempo_map.items()), bar_beats)
 
 
 def _timed(track: Any, ticks_per_beat: int) -> Iterable[tuple[float, Any]]:
@@ -122,24 +123,57 @@ def _timed(track: Any, ticks_per_beat: int) -> Iterable[tuple[float, Any]]:
         yield tick / ticks_per_beat, message
 
 
-def _paired(events: list[tuple[float, Any]], track: int, drums: bool) -> list[Note]:
-    notes: list[Note] = []
-    pending: dict[tuple[int, int], tuple[float, int]] = {}
-
-    def end(channel: int, pitch: int, beat: float) -> None:
-        if (channel, pitch) in pending:
-            onset, velocity = pending.pop((channel, pitch))
-            notes.append(Note(onset, beat, pitch, velocity, channel, track))
-
+def _paired(events: list[tuple[float, Any]], track: int) -> list[Note]:
+    pairing = _Pairing(track)
     for beat, message in events:
-        if message.type not in ("note_on", "note_off") or (message.channel == DRUMS and not drums):
+        if message.is_meta or getattr(message, "channel", DRUMS) == DRUMS:
             continue
-        end(message.channel, message.note, beat)
         if message.type == "note_on" and message.velocity > 0:
-            pending[message.channel, message.note] = beat, message.velocity
-    for channel, pitch in list(pending):
-        end(channel, pitch, events[-1][0])
-    return notes
+            pairing.strike(message.channel, message.note, message.velocity, beat)
+        elif message.type in ("note_on", "note_off"):
+            pairing.let_go(message.channel, message.note, beat)
+        elif message.type == "control_change" and message.control == SUSTAIN:
+            pairing.pedal(message.channel, message.value, beat)
+    return pairing.ended(events[-1][0] if events else 0.0)
+
+
+class _Pairing:
+    """Finds the end of every note of a track."""
+
+    def __init__(self, track: int) -> None:
+        self._track = track
+        self._notes: list[Note] = []
+        self._sounding: dict[tuple[int, int], tuple[float, int]] = {}  # (channel, pitch) -> (onset, velocity)
+        self._let_go: dict[int, set[int]] = {}  # the pitches that only the pedal holds, of channels where it is down
+
+    def strike(self, channel: int, pitch: int, velocity: int, beat: float) -> None:
+        self._end(channel, pitch, beat)
+        self._let_go.get(channel, set()).discard(pitch)
+        self._sounding[channel, pitch] = beat, velocity
+
+    def let_go(self, channel: int, pitch: int, beat: float) -> None:
+        if channel in self._let_go:
+            self._let_go[channel].add(pitch)
+        else:
+            self._end(channel, pitch, beat)
+
+    def pedal(self, channel: int, value: int, beat: float) -> None:
+        if value >= PEDAL_DOWN:
+            self._let_go.setdefault(channel, set())
+            return
+        for pitch in self._let_go.pop(channel, ()):
+            self._end(channel, pitch, beat)
+
+    def ended(self, beat: float) -> list[Note]:
+        """The notes; those that still sound end at `beat`."""
+        for channel, pitch in list(self._sounding):
+            self._end(channel, pitch, beat)
+        return self._notes
+
+    def _end(self, channel: int, pitch: int, beat: float) -> None:
+        if (channel, pitch) in self._sounding:
+            onset, velocity = self._sounding.pop((channel, pitch))
+            self._notes.append(Note(onset, beat, pitch, velocity, channel, self._track))
 
 
 def write_midi(
@@ -147,8 +181,11 @@ def write_midi(
     parts: Mapping[str, Iterable[Note]],
     tempo_map: TempoMap | float = DEFAULT_TEMPO,
     bar_beats: float = DEFAULT_BAR_BEATS,
+    pedals: Mapping[str, PedalMoves] | None = None,
 ) -> None:
     """Write a type 1 file: a track of tempo and metre, then one named track for each part, 480 ticks a beat.
+
+    `pedals` are the parts that have a sustain pedal; the ends of their notes are then those of the keys.
 
     Either the whole file is there afterwards or what lay there before. A note that is struck again on its channel ends
     there, and every note lasts for a tick at least.
@@ -160,7 +197,7 @@ def write_midi(
     midi = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
     midi.tracks.append(_conductor(changes, bar_beats))
     for name, notes in parts.items():
-        midi.tracks.append(_track(name, notes))
+        midi.tracks.append(_track(name, notes, (pedals or {}).get(name, ())))
     buffer = io.BytesIO()
     midi.save(file=buffer)
     replace_file(Path(path), buffer.getvalue())
@@ -183,7 +220,7 @@ def _time_signature(bar_beats: float) -> tuple[int, int]:
     return 4, 4
 
 
-def _track(name: str, notes: Iterable[Note]) -> Any:
+def _track(name: str, notes: Iterable[Note], pedal: PedalMoves) -> Any:
     spans: dict[tuple[int, int], dict[int, tuple[int, int]]] = {}
     for note in notes:
         on, end = _tick(note.onset), _tick(note.end)
@@ -196,6 +233,8 @@ def _track(name: str, notes: Iterable[Note]) -> Any:
             end, velocity = struck[on]
             events.append((on, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)))
             events.append((int(min(end, again)), mido.Message("note_off", channel=channel, note=pitch, velocity=0)))
+    # Behind the ends of notes: what is let go at the tick at which the pedal goes down, it has not caught.
+    events += [(_tick(beat), mido.Message("control_change", control=SUSTAIN, value=value)) for beat, value in pedal]
     track = _delta_timed(events)
     track.insert(0, mido.MetaMessage("track_name", name=name.encode("latin1", "replace").decode("latin1")))
     return track

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,8 @@ Frame = NDArray[np.uint8]
 
 SOUNDING, STRUCK = 0, 1
 LOW, N_PITCHES = 21, 88
+MAX_BYTES = 256 * 1024 * 1024
+"""Unpacked size of an .npz at most: a small file can claim to hold more than any memory does."""
 
 
 def silence(n_pitches: int = N_PITCHES) -> Frame:
@@ -103,18 +106,34 @@ def load_npz(path: Path) -> dict[str, list[PianoRoll]]:
         ImprovError: the file cannot be read or does not hold that; nothing in it is ever unpickled.
     """
     try:
+        _check_size(path)
         with np.load(path, allow_pickle=False) as arrays:
             grid = float(arrays["frame_beats"]) if "frame_beats" in arrays else 1.0
             low = int(arrays["pitch_low"]) if "pitch_low" in arrays else LOW
             names = [name for name in ("train", "valid", "test") if f"{name}_frames" in arrays]
+            for name in names:
+                if f"{name}_lengths" not in arrays:
+                    raise ImprovError(f"holds {name}_frames but no {name}_lengths")
             splits = {name: _pieces(arrays[f"{name}_frames"], arrays[f"{name}_lengths"], grid, low) for name in names}
     except ImprovError as error:
         raise ImprovError(f"{path}: {error}") from error
+    except OSError as error:
+        raise ImprovError(f"{path}: {error.strerror or error}") from error
     except Exception as error:  # a damaged archive raises whatever zipfile, numpy or the header parser meet first
-        raise ImprovError(f"{path}: not a readable .npz of piano-rolls ({error or type(error).__name__})") from error
+        reason = "it is damaged, or holds something else than arrays of numbers"
+        raise ImprovError(f"{path}: not a readable .npz of piano-rolls: {reason}") from error
     if not splits:
         raise ImprovError(f"{path}: holds no train_frames, valid_frames or test_frames")
     return splits
+
+
+def _check_size(path: Path) -> None:
+    if path.exists() and not path.is_file():  # to read a pipe or a device could wait for ever
+        raise ImprovError("is not a regular file")
+    with zipfile.ZipFile(path) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    if size > MAX_BYTES:
+        raise ImprovError(f"larger than {MAX_BYTES // 1024**2} MiB when unpacked")
 
 
 def _pieces(frames: NDArray[np.uint8], lengths: NDArray[np.int32], grid: float, low: int) -> list[PianoRoll]:

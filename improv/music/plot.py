@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Blue and vermilion of the palette of M. Okabe and K. Ito (2008), which every kind of colour vision tells apart.
-_COLOURS = ("#0072B2", "#D55E00")
+SUFFIXES = (".png", ".svg", ".pdf")
+"""The kinds of picture that can be drawn."""
+
+# Blue and vermilion of the palette of M. Okabe and K. Ito (2008), which every kind of colour vision tells apart. The
+# partner is blue wherever it is drawn.
+_PARTNER, _OTHERS = "#0072B2", "#D55E00"
 _TEXT, _FAINT_TEXT, _BAR_LINE, _BEAT_LINE, _PITCH_LINE = "#222222", "#666666", "#b8b8b8", "#ededed", "#d4d4d4"
 _WIDTH, _LEFT, _RIGHT, _ABOVE, _BELOW = 14.0, 0.6, 0.25, 0.75, 0.4  # inches
 _SEMITONE, _LOWEST_ROW, _HIGHEST_ROW = 0.09, 1.4, 3.6  # inches
@@ -62,9 +66,10 @@ def draw_roll(
     key: str = "",
     bar_beats: float = DEFAULT_BAR_BEATS,
 ) -> None:
-    """Draw parts, by name, as one piano-roll into a PNG: pale while held, full colour where struck.
+    """Draw parts, by name, as one piano-roll: pale while held, full colour where struck.
 
     A long piece is wrapped into rows, like a printed score. `tempo` (BPM) and `key` stand beside the title.
+    The suffix of `path`, one of SUFFIXES, says what kind of picture it becomes.
 
     Raises:
         ImprovError: the picture cannot be written.
@@ -83,9 +88,9 @@ def draw_roll(
         bottom = page.height - _ABOVE - row * (page.row_height + _BELOW) - page.row_height
         width = _WIDTH - _LEFT - _RIGHT
         box = (_LEFT / _WIDTH, bottom / page.height, width / _WIDTH, page.row_height / page.height)
-        _row(figure.add_axes(box), list(notes.values()), row * page.row_bars, page)
+        _row(figure.add_axes(box), notes, row * page.row_bars, page)
     picture = io.BytesIO()
-    figure.savefig(picture, format="png")
+    figure.savefig(picture, format=Path(path).suffix[1:].lower())
     replace_file(Path(path), picture.getvalue())
 
 
@@ -108,7 +113,7 @@ def _heading(figure: Figure, names: list[str], page: _Page, title: str, subtitle
     figure.text(left, y, title, color=_TEXT, fontsize=15, fontweight="bold", va="center", parse_math=False)
     if subtitle:
         figure.text(left, y - 0.22 / page.height, subtitle, color=_FAINT_TEXT, fontsize=10, va="center")
-    labels = [Patch(color=_colour(index), label=name) for index, name in enumerate(names)]
+    labels = [Patch(color=_colour(name), label=name) for name in names]
     figure.legend(
         handles=labels,
         loc="center right",
@@ -119,17 +124,17 @@ def _heading(figure: Figure, names: list[str], page: _Page, title: str, subtitle
     )
 
 
-def _row(axes: Axes, parts: list[list[Note]], first_bar: int, page: _Page) -> None:
+def _row(axes: Axes, parts: Mapping[str, list[Note]], first_bar: int, page: _Page) -> None:
     begin, end = first_bar * page.bar_beats, (first_bar + page.row_bars) * page.bar_beats
     axes.set_xlim(begin, end)
     axes.set_ylim(page.low - 0.5, page.high - 0.5)
     _ruling(axes, first_bar, page)
     onset_width = (end - begin) / 450
-    for index, part in enumerate(parts):
+    for index, (name, part) in enumerate(parts.items()):
         shown = [note for note in part if note.onset < end and note.end > begin]
         height = 0.92 if index == 0 else 0.6  # slimmer, so that both are seen where they share a pitch
-        _blocks(axes, shown, math.inf, height, _colour(index), _HELD_ALPHA)
-        _blocks(axes, shown, onset_width, height, _colour(index), 1)
+        _blocks(axes, shown, math.inf, height, _colour(name), _HELD_ALPHA)
+        _blocks(axes, shown, onset_width, height, _colour(name), 1)
 
 
 def _blocks(axes: Axes, notes: list[Note], longest: float, height: float, colour: str, alpha: float) -> None:
@@ -163,5 +168,5 @@ def _ruling(axes: Axes, first_bar: int, page: _Page) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _colour(index: int) -> str:
-    return _COLOURS[index % len(_COLOURS)]
+def _colour(name: str) -> str:
+    return _PARTNER if name == "partner" else _OTHERS

@@ -40,19 +40,17 @@ def in_order(notes: Iterable[Note]) -> list[Note]:
 
 @dataclass(frozen=True)
 class Score:
-    """The notes of a piece and what its file says about their time and key.
+    """The notes of a piece and what its file says about their time.
 
     Attributes:
         notes: in order of onset, then pitch.
         tempo_map: the tempo changes.
         bar_beats: beats in a bar, of the first time signature.
-        key: the key signature as in `G`, `Bbm`; None where the file has none.
     """
 
     notes: list[Note]
     tempo_map: TempoMap = field(default_factory=list)
     bar_beats: float = DEFAULT_BAR_BEATS
-    key: str | None = None
 
     @property
     def tempo(self) -> float:

@@ -1,79 +1,41 @@
-"""The journal of a take: every note goes to disk as it is played, and becomes a MIDI file when the take is finished."""
+"""From journals to takes: MIDI files with the tracks `player` and `partner`."""
 
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
-from typing import Any
 
 from improv.errors import ImprovError
+from improv.music.journal import PARTS, InUse, Journal, journal_of, take_of
 from improv.music.midifile import MAX_BEATS, MAX_TEMPO, write_midi
 from improv.music.score import DEFAULT_BAR_BEATS, Note
 
-PARTS = ("player", "partner")
 
+def begin(wanted: Path, fresh: bool, parts: Sequence[str] = PARTS) -> tuple[Path, Journal]:
+    """A take of `parts` and its journal: `wanted`, or the first of `wanted-2`, `wanted-3`, ... that is free.
 
-def journal_of(take: Path) -> Path:
-    """Where the notes of `take` are kept while it is being played."""
-    return take.with_name(take.name + ".journal")
-
-
-class Journal:
-    """Appends what is played to a file, one JSON array a line, so that even a killed process loses no note.
-
-    No method raises when the disk fails: the first trouble is kept in `problem`, and the next line is tried again.
-
-    Attributes:
-        problem: what went wrong, in one line; None while all is well.
+    Free is a name for which no other session records and no journal was left; and no file either, where `fresh` or the
+    name is not the one that was wanted: only that may be overwritten.
 
     Raises:
-        ImprovError: the file cannot be opened.
+        ImprovError: nothing can be recorded there.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.problem: str | None = None
-        self._torn = False
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-        except OSError as error:
-            raise ImprovError(f"cannot record to {path}: {error.strerror or error}") from error
-
-    def note(self, part: str, pitch: int, velocity: int, beat: float, channel: int = 0) -> None:
-        """`part` (`player` or `partner`) strikes `pitch` at `beat`, or releases it: velocity 0."""
-        self._append(["note", part, pitch, velocity, beat, channel])
-
-    def tempo(self, beat: float, bpm: float) -> None:
-        """From `beat` on the tempo is `bpm`."""
-        self._append(["tempo", beat, bpm])
-
-    def bar(self, beats: float) -> None:
-        """A bar has so many beats."""
-        self._append(["bar", beats])
-
-    def close(self) -> None:
-        """Let go of the file; it stays until `finish` has turned it into a take."""
-        if self._file >= 0:
-            with suppress(OSError):
-                os.close(self._file)
-            self._file = -1
-
-    def _append(self, line: list[Any]) -> None:
-        # A line that the disk took only in part must not spoil the next one.
-        content = ("\n" * self._torn + json.dumps(line) + "\n").encode()
-        try:
-            # One unbuffered write a line: once it returns, the line outlives this process.
-            self._torn = os.write(self._file, content) < len(content)
-            if self._torn:
-                raise OSError("the disk is full")
-        except OSError as error:
-            self.problem = self.problem or f"cannot record to {self.path}: {error.strerror or error}"
+    for take in _names(wanted):
+        with suppress(InUse):
+            journal = Journal(journal_of(take), parts)
+            if not journal.empty:
+                journal.close()
+            elif take.exists() and (fresh or take != wanted):
+                journal.remove()
+            else:
+                return take, journal
+    raise AssertionError("the names never end")
 
 
-def finish(journal: Path, take: Path) -> int:
+def finish(journal: Journal, take: Path) -> int:
     """Turn a journal into a MIDI file with the tracks `player` and `partner`; returns how many notes it holds.
 
     Damaged lines are passed over, and notes that were never released end at the last beat of the journal. The journal
@@ -84,18 +46,53 @@ def finish(journal: Path, take: Path) -> int:
     """
     played = _Played()
     try:
-        for line in journal.read_bytes().split(b"\n"):
+        for line in journal.read():
             played.add(line)
         notes = played.ended()
-        count = sum(map(len, notes.values()))
-        if count:
-            write_midi(take, notes, sorted(played.tempo_map), played.bar_beats)
-        journal.unlink()
+        n_notes = sum(map(len, notes.values()))
+        if n_notes:
+            write_midi(take, notes, sorted(played.tempo_map), played.bar_beats, {"player": played.pedal})
+        journal.remove()
     except OSError as error:
-        raise ImprovError(f"cannot finish {journal}: {error.strerror or error}") from error
+        raise ImprovError(f"cannot finish {journal.path}: {error.strerror or error}") from error
     except ImprovError as error:
-        raise ImprovError(f"{error}; the notes are kept in {journal}") from error
-    return count
+        raise ImprovError(f"{error}; the notes are kept in {journal.path}") from error
+    finally:
+        journal.close()
+    return n_notes
+
+
+def finish_for_another(take: Path) -> int:
+    """`finish` for a session that died while it recorded `take`.
+
+    Raises:
+        ImprovError: see `finish`; or there is no journal, or another session has it.
+    """
+    if not journal_of(take).exists():
+        raise ImprovError(f"the journal of {take} is gone")
+    return finish(Journal(journal_of(take)), take)
+
+
+def rescue(folder: Path) -> list[Path]:
+    """Makes takes, named `...-rescued`, of the journals that dead sessions have left in `folder`; returns them.
+
+    A journal that cannot be read, or whose take cannot be written, stays.
+    """
+    rescued = []
+    # An empty one may be another session's, which is about to take it.
+    for path in sorted(path for path in folder.glob("*.mid*.journal") if path.stat().st_size):
+        left = take_of(path)
+        take = next(name for name in _names(left.with_stem(f"{left.stem}-rescued")) if not name.exists())
+        with suppress(ImprovError):
+            if finish(Journal(path), take):
+                rescued.append(take)
+    return rescued
+
+
+def _names(path: Path) -> Iterator[Path]:
+    yield path
+    for number in count(2):
+        yield path.with_stem(f"{path.stem}-{number}")
 
 
 class _Played:
@@ -103,10 +100,11 @@ class _Played:
 
     def __init__(self) -> None:
         self.notes: dict[str, list[Note]] = {part: [] for part in PARTS}
+        self.pedal: list[tuple[float, int]] = []
         self.tempo_map: list[tuple[float, float]] = []
         self.bar_beats = DEFAULT_BAR_BEATS
         self._last = 0.0
-        self._pending: dict[tuple[str, int, int], tuple[float, int]] = {}
+        self._pending: dict[tuple[str, int], tuple[float, int]] = {}
 
     def add(self, line: bytes) -> None:
         """Play one line, if it is one that a Journal wrote."""
@@ -115,13 +113,13 @@ class _Played:
         except (ValueError, RecursionError):
             return
         match values:
-            case ["note", str(part), int(pitch), int(velocity), int() | float() as beat, int(channel)]:
-                within = 0 <= pitch < 128 and 0 <= velocity < 128 and 0 <= channel < 16 and abs(beat) < MAX_BEATS - 1
-                if part in PARTS and within:
-                    self._note((part, pitch, channel), velocity, self._at(beat))
-            case ["tempo", int() | float() as beat, int() | float() as bpm]:
-                if abs(beat) < MAX_BEATS - 1 and 0 < bpm <= MAX_TEMPO:
-                    self.tempo_map.append((self._at(beat), bpm))
+            case ["note", str(part), int(pitch), int(velocity), int() | float() as beat]:
+                if part in PARTS and 0 <= pitch < 128 and 0 <= velocity < 128 and _in_time(beat):
+                    self._note((part, pitch), velocity, self._at(beat))
+            case ["pedal", int(value), int() | float() as beat] if 0 <= value < 128 and _in_time(beat):
+                self.pedal.append((self._at(beat), value))
+            case ["tempo", int() | float() as beat, int() | float() as bpm] if 0 < bpm <= MAX_TEMPO and _in_time(beat):
+                self.tempo_map.append((self._at(beat), bpm))
             case ["bar", int() | float() as beats] if 0.25 <= beats <= 64:
                 self.bar_beats = float(beats)
 
@@ -136,13 +134,18 @@ class _Played:
         self._last = max(self._last, beat)
         return beat
 
-    def _note(self, key: tuple[str, int, int], velocity: int, beat: float) -> None:
+    def _note(self, key: tuple[str, int], velocity: int, beat: float) -> None:
         self._release(key, beat)
         if velocity > 0:
             self._pending[key] = beat, velocity
 
-    def _release(self, key: tuple[str, int, int], beat: float) -> None:
+    def _release(self, key: tuple[str, int], beat: float) -> None:
         if key in self._pending:
             onset, velocity = self._pending.pop(key)
-            part, pitch, channel = key
-            self.notes[part].append(Note(onset, max(onset, beat), pitch, velocity, channel))
+            part, pitch = key
+            # Each part has a channel of its own: where tracks are not told apart, too, the pedal is the player's alone.
+            self.notes[part].append(Note(onset, max(onset, beat), pitch, velocity, PARTS.index(part)))
+
+
+def _in_time(beat: float) -> bool:
+    return abs(beat) < MAX_BEATS - 1

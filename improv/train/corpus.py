@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -57,22 +58,50 @@ class Corpus:
         return sum(len(roll) for roll in self.splits.get(split, []))
 
 
-def find_files(paths: Iterable[Path]) -> list[Path]:
+def find_files(paths: Iterable[Path]) -> tuple[list[Path], list[tuple[str, str]]]:
     """All MIDI and .npz files among `paths` and below them, each once, in a fixed order.
+
+    Links to folders are followed, and no folder is read twice.
+
+    Returns:
+        The files; and what cannot be looked into, with the reason.
 
     Raises:
         ImprovError: a path does not exist.
     """
     found: dict[Path, None] = {}
+    skipped: list[tuple[str, str]] = []
     for path in paths:
-        if path.is_dir():
-            inside = (p for p in sorted(path.rglob("*")) if p.suffix.lower() in SUFFIXES and p.is_file())
-            found.update(dict.fromkeys(inside))
-        elif path.exists():
-            found[path] = None
-        else:
-            raise ImprovError(f"{path} does not exist")
-    return list(found)
+        try:
+            path.stat()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ImprovError(f"{path} does not exist") from error
+        except OSError as error:
+            skipped.append((str(path), error.strerror or str(error)))
+            continue
+        found.update(dict.fromkeys(sorted(_inside(path, skipped)) if path.is_dir() else [path]))
+    return list(found), skipped
+
+
+def _inside(folder: Path, skipped: list[tuple[str, str]]) -> Iterator[Path]:
+    def on_error(error: OSError) -> None:
+        skipped.append((str(Path(error.filename)), error.strerror or str(error)))
+
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(folder, onerror=on_error, followlinks=True):
+        if (real := os.path.realpath(parent)) in seen:
+            folders.clear()  # a link leads back here
+            continue
+        seen.add(real)
+        folders.sort()  # of two ways to a folder it is always the same one that counts
+        yield from (path for name in names if _is_music(path := Path(parent, name)))
+
+
+def _is_music(path: Path) -> bool:
+    try:
+        return path.suffix.lower() in SUFFIXES and path.is_file()
+    except OSError:
+        return True  # to be left out by name
 
 
 def read_corpus(
@@ -93,8 +122,8 @@ def read_corpus(
         ImprovError: a path does not exist, nothing at all could be read, .npz files of different grids meet, or the
             cache cannot be written.
     """
-    files = find_files(paths)
-    corpus = Corpus(reading.frame_beats)
+    files, unreadable = find_files(paths)
+    corpus = Corpus(reading.frame_beats, skipped=unreadable)
     grids: set[float] = set()
     found = read_files(files, partial(_read_file, reading=reading), f"{reading} {_version()}", cache, on_file)
     for path, pieces in zip(files, found, strict=True):
@@ -111,7 +140,7 @@ def read_corpus(
         raise ImprovError(f"no music to read in {where}: give MIDI files, folders of them, or .npz piano-rolls{first}")
     if len(grids) > 1:
         raise ImprovError(f"the files have different grids ({', '.join(f'{g:g}' for g in sorted(grids))} beats): "
-                          "pass --grid, or read them apart")  # fmt: skip
+                          "give them apart, or train with one --grid")  # fmt: skip
     corpus.grid = grids.pop()
     return corpus
 
@@ -135,12 +164,12 @@ def _version() -> int:
 
 
 def hold_out(corpus: Corpus, share: float, seed: int) -> None:
-    """Moves `share` of the training pieces, at least one of several, to the split `valid` where there is none yet."""
+    """Moves `share` of the training pieces to the split `valid` where there is none yet: at least one, never all."""
     pieces = corpus.splits.get("train", [])
     if not share or corpus.splits.get("valid") or len(pieces) < 2:
         return
     order = list(range(len(pieces)))
     random.Random(seed).shuffle(order)
-    held = set(order[: max(1, round(share * len(pieces)))])
+    held = set(order[: min(max(1, round(share * len(pieces))), len(pieces) - 1)])
     corpus.splits["valid"] = [pieces[i] for i in sorted(held)]
     corpus.splits["train"] = [piece for i, piece in enumerate(pieces) if i not in held]

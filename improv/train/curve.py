@@ -19,8 +19,16 @@ def draw_curve(history: list[Epoch], path: Path) -> None:
     Raises:
         ImprovError: it cannot be written.
     """
+    buffer = io.BytesIO()
+    curve_figure(history).savefig(buffer, format="png", dpi=120)
+    replace_file(path, buffer.getvalue())
+
+
+def curve_figure(history: list[Epoch]) -> Figure:
+    """The same as a figure."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
+    axes.margins(x=0.08, y=0.15)  # room for the best epoch's label
     numbers = [epoch.number for epoch in history]
     axes.plot(numbers, [e.monitor for e in history], ".-", color=MONITOR, label="monitor (training, reconstruction)")
     if not all(math.isnan(epoch.valid) for epoch in history):
@@ -32,6 +40,4 @@ def draw_curve(history: list[Epoch], path: Path) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.25)
     axes.legend(loc="lower right", frameon=False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=120)
-    replace_file(path, buffer.getvalue())
+    return figure

@@ -19,12 +19,11 @@ from improv.model.config import Config
 from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
 from improv.train.batches import Batches
-from improv.train.distributed import World
+from improv.train.distributed import ALONE, World
 from improv.train.learner import Learner
 from improv.train.likelihood import sketch
 from improv.train.presets import Recipe
 
-ALONE = World()
 PRETRAINING = 1_000_000  # epochs of pretraining are numbered from here, so that their choices are their own
 
 
@@ -126,6 +125,7 @@ class Trainer:
         Raises:
             ImprovError: the weights grew beyond all numbers, or a checkpoint cannot be written.
         """
+        self.world.check_same(zlib.crc32(repr((self._data, self.history)).encode()))
         if not self.history:
             if not self.out.exists():  # shows at once, not after an hour, whether it can be written
                 self._save()

@@ -1,3 +1,7 @@
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import mido
@@ -7,6 +11,7 @@ from small_music import piece
 
 from improv.command_line import main
 from improv.music.midifile import read_score, write_midi
+from improv.music.score import Note
 
 QUICK = ("--k", "3")
 
@@ -71,6 +76,27 @@ def test_a_prompt_in_three_four_is_continued_in_three_four(tiny_model: Path, tmp
     generate(tiny_model, tmp_path / "x.mid", "--bars", 2, "--prompt", tmp_path / "waltz.mid")
     assert read_score(tmp_path / "x.mid").bar_beats == 3
     assert 10 < last_beat(tmp_path / "x.mid") <= 12
+
+
+def test_the_bars_of_the_picture_are_those_of_the_music(tiny_model: Path, tmp_path: Path) -> None:
+    bars = {}
+    for bar_beats in (3.0, 4.0):
+        prompt, picture = tmp_path / f"{bar_beats:g}.mid", tmp_path / f"{bar_beats:g}.svg"
+        write_midi(prompt, {"piano": [Note(0, 12, 60, 80)]}, 120.0, bar_beats)
+        generate(tiny_model, tmp_path / "x.mid", "--frames", 48, "--prompt", prompt, "--plot", picture)
+        bars[bar_beats] = re.findall("<!-- ([0-9]+) -->", picture.read_text())  # the numbers over the bars
+    assert bars == {3.0: [str(bar + 1) for bar in range(8)], 4.0: [str(bar + 1) for bar in range(6)]}
+
+
+def test_a_bar_shows_how_far_it_is_only_on_a_terminal(tiny_model: Path, tmp_path: Path) -> None:
+    arguments = ("generate", "--model", str(tiny_model), "--out", str(tmp_path / "x.mid"), "--bars", "4", *QUICK)
+    assert run(*arguments).stderr == f"wrote {tmp_path / 'x.mid'}\n"
+    termios = pytest.importorskip("termios", reason="needs terminals that a program can open")
+    ours, theirs = os.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    with os.fdopen(ours, "rb", 0) as terminal, os.fdopen(theirs, "wb", 0) as stderr:
+        subprocess.run([sys.executable, "-m", "improv", *arguments], stderr=stderr, check=True)
+        assert b"playing" in terminal.read(100)
 
 
 def test_a_key_moves_the_music(tiny_model: Path, tmp_path: Path) -> None:

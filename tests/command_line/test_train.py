@@ -1,5 +1,8 @@
 import json
+import re
 import signal
+import time
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +11,12 @@ from improv_process import TINY_TRAINING, run, start
 from small_music import folder, save_npz
 
 from improv.command_line import main
+from improv.command_line.train_options import RECIPE_HELP
+from improv.errors import ImprovError
 from improv.model import checkpoint
 from improv.model.config import Config
 from improv.model.sequence_model import SequenceModel
+from improv.train.presets import Recipe
 
 CONTRACT = {"model", "epochs", "frames", "seconds", "best_epoch", "valid", "skipped"}
 
@@ -39,7 +45,8 @@ def test_training_writes_the_model_the_last_state_and_the_curve(data: Path, tmp_
     assert (model.config.hidden, model.config.recurrent) == (8, 6)
     assert training["best_epoch"] == summary["best_epoch"]
     assert "broken.mid" in done.stderr
-    assert "epoch    2" in done.stderr
+    assert [line[:10] for line in done.stderr.splitlines() if "epoch  " in line] == ["epoch    1", "epoch    2"]
+    assert "\r" not in done.stderr, "no progress bar where nobody watches one"
     assert str(out) in done.stderr
 
 
@@ -76,10 +83,13 @@ def test_stopped_by_a_signal_it_keeps_best_and_last_and_says_where(
     out, last = tmp_path / "m.pt", tmp_path / "m.last.pt"
     command = ("train", data, "--out", out, "--json", *TINY_TRAINING)
     status, summary, told = stopped(command, stop)
-    assert status == 128 + signal.SIGINT
+    assert status == 1
     assert summary["interrupted"]
-    assert str(out) in told
-    assert str(last) in told
+    assert [line.startswith("epoch") for line in told.splitlines()[:-1]] == [True] * (len(told.splitlines()) - 1)
+    line = told.splitlines()[-1]
+    assert line.startswith("improv: interrupted after ")
+    assert all(word in line for word in (str(out), str(last), "--resume"))
+    assert (tmp_path / "m.png").read_bytes().startswith(b"\x89PNG")
     assert checkpoint.load(out)[1]["best_epoch"] >= 1
     kept = len(checkpoint.load(last)[1]["history"])
     assert kept >= 2
@@ -96,3 +106,61 @@ def test_it_does_not_go_on_with_other_settings(tmp_path: Path, capfd: pytest.Cap
     command = ["train", folder(tmp_path / "data", 2), "--out", tmp_path / "m.pt", "--resume", *TINY_TRAINING]
     assert main([str(argument) for argument in command]) == 1
     assert "other settings" in capfd.readouterr().err
+
+
+def test_interrupted_before_it_has_learned_anything_it_leaves_no_model(tmp_path: Path) -> None:
+    data, out = folder(tmp_path / "data", 4, bars=400), tmp_path / "m.pt"
+    process = start("train", data, "--out", out, "--cd-steps", 10_000)
+    try:
+        while not out.exists():  # the start is written as soon as it trains
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        printed, told = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, printed) == (1, "")
+    assert told == "improv: interrupted in the first epoch: nothing is trained yet\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_a_trained_model_is_never_written_over_by_accident(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data, out = folder(tmp_path / "data", 3), tmp_path / "m.pt"
+    command = ["train", str(data), "--out", str(out), "--epochs", "1", *TINY_TRAINING]
+    assert main(command) == 0
+    trained = {path: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    for path in trained:
+        capfd.readouterr()
+        assert main(command) == 1
+        assert "--overwrite trains anew" in capfd.readouterr().err
+        assert all(kept.read_bytes() == content for kept, content in trained.items() if kept.exists())
+        path.unlink()
+    assert main([*command, "--seed", "1"]) == 0, "all of them are out of the way"
+    assert main([*command, "--overwrite"]) == 0
+    assert checkpoint.load(out)[1]["seed"] == 0
+
+
+def test_nothing_to_resume_is_no_reason_to_write_over_a_model(
+    tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "m.pt"
+    out.write_bytes(tiny_model.read_bytes())
+    assert main(["train", str(folder(tmp_path / "data", 2)), "--out", str(out), "--resume", *TINY_TRAINING]) == 1
+    told = capfd.readouterr().err
+    assert "--overwrite" in told
+    assert "--resume" not in told
+    assert out.read_bytes() == tiny_model.read_bytes()
+
+
+def test_the_ranges_in_the_help_are_those_that_are_checked() -> None:
+    assert RECIPE_HELP.keys() == asdict(Recipe()).keys()
+    ranges = {name: re.search(r"([\d.]+) to ([\d.]+)", text) for name, text in RECIPE_HELP.items()}
+    assert [name for name, found in ranges.items() if not found] == ["optimiser", "base_rates"]
+    for item in fields(Recipe):
+        if found := ranges[item.name]:
+            low, high = (type(item.default)(number) for number in found.groups())
+            for fits in (low, high):
+                replace(Recipe(), **{item.name: fits}).check()
+            for misfit in (low - 1, high + 1):
+                with pytest.raises(ImprovError, match=item.name):
+                    replace(Recipe(), **{item.name: misfit}).check()

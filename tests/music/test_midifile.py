@@ -28,10 +28,10 @@ def events(*messages: mido.Message | mido.MetaMessage) -> bytes:
     return buffer.getvalue()
 
 
-def read(content: bytes, folder: Path, drums: bool = False) -> Score:
+def read(content: bytes, folder: Path) -> Score:
     path = folder / "x.mid"
     path.write_bytes(content)
-    return read_score(path, drums)
+    return read_score(path)
 
 
 def on(pitch: int, time: int = 0, velocity: int = 80, channel: int = 0) -> mido.Message:
@@ -42,6 +42,10 @@ def off(pitch: int, time: int = 0) -> mido.Message:
     return mido.Message("note_off", note=pitch, time=time)
 
 
+def pedal(value: int, time: int = 0, channel: int = 0) -> mido.Message:
+    return mido.Message("control_change", control=64, value=value, time=time, channel=channel)
+
+
 NOTE = b"\x00\x90\x3c\x40\x83\x60\x80\x3c\x00"
 TEMPO_ONLY = b"\x00\xff\x51\x03\x07\xa1\x20"
 VALID = file_of(TEMPO_ONLY, NOTE * 4)
@@ -50,22 +54,21 @@ VALID = file_of(TEMPO_ONLY, NOTE * 4)
 # Reading
 
 
-def test_reads_notes_in_beats_with_tempo_metre_and_key(tmp_path: Path) -> None:
+def test_reads_notes_in_beats_with_tempo_and_metre(tmp_path: Path) -> None:
     content = events(
         mido.MetaMessage("set_tempo", tempo=600_000),
         mido.MetaMessage("time_signature", numerator=6, denominator=8),
-        mido.MetaMessage("key_signature", key="Bbm"),
         on(60, 240, velocity=70),
         off(60, 480),
     )
     score = read(content, tmp_path)
     assert score.notes == [Note(0.5, 1.5, 60, 70)]
-    assert (score.tempo, score.bar_beats, score.key) == (100, 3, "Bbm")
+    assert (score.tempo, score.bar_beats) == (100, 3)
 
 
 def test_a_file_that_says_nothing_is_in_common_time_at_120(tmp_path: Path) -> None:
     score = read(file_of(NOTE), tmp_path)
-    assert (score.tempo, score.bar_beats, score.key) == (120, 4, None)
+    assert (score.tempo, score.bar_beats) == (120, 4)
 
 
 def test_a_new_note_on_ends_the_sounding_note(tmp_path: Path) -> None:
@@ -88,6 +91,30 @@ def test_a_note_without_end_lasts_to_the_end_of_its_track(tmp_path: Path) -> Non
     assert score.notes == [Note(0, 4, 60, 80)]
 
 
+@pytest.mark.parametrize(
+    ("messages", "spans"),
+    [
+        ([on(60), pedal(127, 240), off(60, 240), pedal(0, 480)], [(0, 2, 60)]),
+        ([on(60), pedal(63, 240), off(60, 240), pedal(0, 480)], [(0, 1, 60)]),
+        ([on(60), pedal(64, 240), off(60, 240), pedal(63, 480)], [(0, 2, 60)]),
+        ([on(60), off(60, 480), pedal(127), pedal(0, 480)], [(0, 1, 60)]),
+        ([pedal(127), on(60), pedal(0, 240), off(60, 240)], [(0, 1, 60)]),
+        ([pedal(127), on(60), off(60, 240), on(60, 240), pedal(0, 240), off(60, 240)], [(0, 1, 60), (1, 2, 60)]),
+        ([pedal(127), pedal(100), on(60), off(60, 480), on(62, 480), off(62, 480)], [(0, 3, 60), (2, 3, 62)]),
+        ([pedal(127, channel=1), on(60), off(60, 480), pedal(0, 480, channel=1)], [(0, 1, 60)]),
+    ],
+    ids=[
+        "held", "not far enough down", "half down", "down too late", "up before the key", "struck again", "never up",
+        "of another channel",
+    ],
+)  # fmt: skip
+def test_a_note_lasts_as_long_as_the_pedal_holds_it(
+    messages: list[mido.Message], spans: list[tuple[float, float, int]], tmp_path: Path
+) -> None:
+    score = read(events(*messages), tmp_path)
+    assert [(note.onset, note.end, note.pitch) for note in score.notes] == spans
+
+
 def test_notes_of_the_same_pitch_on_other_tracks_and_channels_are_left_alone(tmp_path: Path) -> None:
     held = b"\x00\x90\x3c\x40\x8f\x00\x80\x3c\x00"  # four beats on channel 0
     other = b"\x83\x60\x91\x3c\x40\x83\x60\x81\x3c\x00"  # the second beat on channel 1
@@ -97,10 +124,9 @@ def test_notes_of_the_same_pitch_on_other_tracks_and_channels_are_left_alone(tmp
     assert Note(1, 2, 60, 64, 1, 2) in score.notes
 
 
-def test_drums_are_left_out_unless_asked_for(tmp_path: Path) -> None:
+def test_drums_are_left_out(tmp_path: Path) -> None:
     content = events(on(60), on(36, channel=9), off(60, 480))
     assert [note.pitch for note in read(content, tmp_path).notes] == [60]
-    assert [note.pitch for note in read(content, tmp_path, drums=True).notes] == [36, 60]
 
 
 def test_an_odd_metre_or_tempo_is_not_believed(tmp_path: Path) -> None:

@@ -1,3 +1,6 @@
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +10,7 @@ from small_music import folder, piece, save_npz
 from improv.errors import ImprovError
 from improv.music.key import key_of
 from improv.music.midifile import write_midi
+from improv.music.pianoroll import MAX_BYTES
 from improv.music.score import Note
 from improv.train.corpus import Corpus, Reading, find_files, hold_out, read_corpus
 
@@ -29,7 +33,9 @@ REASONS = {
     "silent.mid": "no notes",
     "broken.npz": "not a readable .npz",
     "empty.npz": "not a readable .npz",
-    "pickled.npz": "allow_pickle",
+    "pickled.npz": "something else than arrays of numbers",
+    "huge.npz": "larger than 256 MiB",
+    "lengthless.npz": "no train_lengths",
     "foreign.npz": "no train_frames",
     "lengths.npz": "do not fit",
 }
@@ -43,6 +49,8 @@ def spoil(path: Path) -> None:
     whole = (path / "truncated.mid").read_bytes()
     (path / "truncated.mid").write_bytes(whole[: len(whole) // 2])
     np.savez(path / "pickled.npz", train_frames=np.array([object()]), train_lengths=np.array([1]))
+    np.savez_compressed(path / "huge.npz", train_frames=np.zeros((MAX_BYTES // 88 + 1, 88), np.uint8))
+    np.savez(path / "lengthless.npz", train_frames=np.zeros((3, 88), np.uint8))
     np.savez(path / "foreign.npz", images=np.zeros((3, 3)))
     np.savez(path / "lengths.npz", train_frames=np.zeros((3, 88), np.uint8), train_lengths=np.array([5]))
 
@@ -53,11 +61,57 @@ def test_folders_are_read_to_the_bottom_in_a_fixed_order_each_file_once(tmp_path
     (tmp_path / "a" / "piece0.mid").rename(tmp_path / "a" / "LOUD.MIDI")
     (tmp_path / "notes.txt").write_text("not music, and not mistaken for it")
     (tmp_path / "folder.mid").mkdir()
-    found = find_files([tmp_path, tmp_path / "a", tmp_path / "a" / "LOUD.MIDI"])
+    found, skipped = find_files([tmp_path, tmp_path / "a", tmp_path / "a" / "LOUD.MIDI"])
     assert [str(path.relative_to(tmp_path)) for path in found] == [
         "a/LOUD.MIDI", "b/deep/deeper/piece0.mid", "b/deep/deeper/piece1.mid",
     ]  # fmt: skip
+    assert not skipped
     assert len(read_corpus([tmp_path], Reading()).splits["train"]) == 3
+
+
+def test_links_are_followed_and_lead_nowhere_twice(tmp_path: Path) -> None:
+    elsewhere = folder(tmp_path / "elsewhere", 1)
+    music = folder(tmp_path / "music", 1)
+    (music / "back").symlink_to(music)
+    (music / "more").symlink_to(elsewhere)
+    (music / "again").symlink_to(elsewhere)
+    (music / "itself.mid").symlink_to(music / "itself.mid")
+    found, skipped = find_files([music])
+    assert ([str(path.relative_to(music)) for path in found], skipped) == (["again/piece0.mid", "piece0.mid"], [])
+
+
+@contextmanager
+def an_ordinary_user() -> Iterator[None]:
+    """Where the tests run as root, who may look into everything, they act as somebody else."""
+    before = os.geteuid()
+    if before == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(before)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are otherwise here")
+def test_what_may_not_be_looked_into_is_named_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o755)
+    folder(tmp_path / "open", 2)
+    (tmp_path / "open" / "piece1.mid").chmod(0o000)
+    closed, listed = (folder(tmp_path / name, 1) for name in ("closed", "listed"))
+    monkeypatch.chdir(tmp_path)  # the way here may be closed to others
+    closed.chmod(0o000)
+    listed.chmod(0o444)  # it tells the names in it, and no more
+    try:
+        with an_ordinary_user():
+            corpus = read_corpus([Path(), Path("closed/piece0.mid")], Reading())
+    finally:
+        closed.chmod(0o700)
+        listed.chmod(0o700)
+    assert len(corpus.splits["train"]) == 1
+    denied = ["closed", "closed/piece0.mid", "listed/piece0.mid", "open/piece1.mid"]
+    assert sorted(corpus.skipped) == [(path, "Permission denied") for path in denied]
 
 
 def test_every_bad_file_is_named_with_its_reason_and_the_rest_goes_on(tmp_path: Path) -> None:
@@ -69,9 +123,10 @@ def test_every_bad_file_is_named_with_its_reason_and_the_rest_goes_on(tmp_path: 
     assert skipped.keys() == REASONS.keys()
     for name, reason in REASONS.items():
         assert reason in skipped[name]
+        assert "allow_pickle" not in skipped[name], "advice that is not for the user, and must not be followed"
         assert len(skipped[name].splitlines()) == 1
         assert str(tmp_path) not in skipped[name], "the path is told once"
-    assert told == [(done, 14) for done in range(1, 15)]
+    assert told == [(done, 16) for done in range(1, 17)]
 
 
 def test_where_nothing_can_be_read_it_says_so_with_a_reason(tmp_path: Path) -> None:
@@ -141,6 +196,7 @@ def test_what_is_held_out_follows_from_the_seed(tmp_path: Path) -> None:
     assert held(0) == (train, valid)
     assert any(held(seed)[1] != valid for seed in (1, 2))
     assert len(held(0, 0.01)[1]) == 1, "one of several at least"
+    assert len(held(0, 0.99)[0]) == 1, "and never all"
 
 
 def test_nothing_is_held_out_of_one_piece_nor_where_there_is_a_validation_split(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from jack_machine import eventually, missing
 from PyQt6.QtGui import QImage
 
-from improv.music.take import journal_of
+from improv.music.journal import journal_of
 from ui.style import PARTS
 
 SOME_LINES = 10

@@ -1,0 +1,106 @@
+"""The options of `improv train` that shape the model and the recipe, each named as the field it sets."""
+
+import argparse
+from dataclasses import fields
+
+from improv.command_line.options import whole
+from improv.model.config import CORES, ESTIMATORS, SIZES, Config
+from improv.train.presets import CHOICES, PRESETS, RANGES, Recipe
+
+MODEL_HELP = {
+    "estimator": "what models a frame given the frames before: an RBM, a NADE (exact, fast to train), or both, where "
+    "NADE gives the RBM's chain its start",
+    "hidden": "hidden units, 1 to 8192",
+    "core": "the kind of memory",
+    "recurrent": "units of the memory, 1 to 8192",
+    "tied": "units of memory that every pitch has to itself, with weights that all pitches share, 0 to 1024",
+    "onsets": "tell struck from held notes, by a second unit per pitch",
+    "bars": "tell the memory the place in the bar; piano-rolls are taken to begin on a bar line",
+    "learn_u0": "learn the memory's initial state, or leave it at zero",
+    "low": "the lowest pitch, as a MIDI number, 0 to 127",
+    "n_pitches": "number of pitches, 1 to 128",
+}
+MODEL_CHOICES = {"core": CORES, "estimator": ESTIMATORS}
+MODEL_OPTIONS = tuple(MODEL_HELP)
+
+RECIPE_HELP = {
+    "epochs": "passes over the music",
+    "patience": "epochs without a better validation after which training stops; 0 never does",
+    "pretrain_frames": "epochs before, on single frames in random order",
+    "pretrain_core": "epochs before, in which the memory alone predicts the next frame",
+    "cd_steps": "Gibbs steps of the negative sample (CD-k)",
+    "persistent": "let the negative chains go on from update to update (PCD)",
+    "elsewhere": "share of the negative chains that start not at the music but at silence or at the frame before; it "
+    "keeps a partner that plays alone from freezing",
+    "batch": "subsequences per update",
+    "length": "frames of a subsequence at most",
+    "optimiser": "how the weights are updated; hf is Hessian-free",
+    "pretrain_optimiser": "the same for the epochs before",
+    "momentum": "of sgd",
+    "nesterov": "Nesterov's momentum for sgd",
+    "learning_rate": "learning rate at its height",
+    "warm_up": "share of the training in which learning rate and momentum rise",
+    "constant": "share of the training after which the rate falls",
+    "final": "what it falls to, as a share of itself",
+    "decay": "how it falls",
+    "clip": "the gradient's norm at most; 0 does not limit it",
+    "input_dropout": "share of a frame's units that the memory misses in training",
+    "state_dropout": "share of the memory's units that the frames miss in training",
+    "transpose": "move every subsequence up or down by as many semitones at most, at random",
+    "alone": "share of the subsequences in which the memory hears the top voice alone at first, as of a player who "
+    "begins alone",
+    "weight_decay": "how strongly the weights are drawn to zero",
+    "average": "how much of the averaged weights an update keeps; 0 keeps the last weights instead",
+    "base_rates": "start from how often each pitch sounds in the music, or from nothing",
+}
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """The sizes and the kind of the model: the fields of Config that are free."""
+    group = parser.add_argument_group("the model")
+    for name, text in MODEL_HELP.items():
+        _add(group, name, f"{text} ({_defaults(name, of_model=True)})", getattr(Config, name), MODEL_CHOICES.get(name))
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """How the model is trained: every field of the recipe."""
+    group = parser.add_argument_group("the recipe")
+    for item in fields(Recipe):
+        name, text = item.name, RECIPE_HELP[item.name]
+        if name in RANGES:
+            low, high = RANGES[name]
+            text += f", {low:g} to {high:.10g}"
+        _add(group, name, f"{text} ({_defaults(name)})", item.default, CHOICES.get(name))
+
+
+def _add(
+    group: argparse._ArgumentGroup, name: str, text: str, default: object, choices: tuple[str, ...] | None
+) -> None:
+    """The option for the field `name`, of the type of its `default`."""
+    option = f"--{name.replace('_', '-')}"
+    if isinstance(default, bool):
+        group.add_argument(option, action=argparse.BooleanOptionalAction, help=text)
+    elif choices:
+        group.add_argument(option, choices=choices, help=text)
+    elif isinstance(default, int):
+        kind = whole(*SIZES[name]) if name in SIZES else int
+        group.add_argument(option, type=kind, metavar="N", help=text)
+    else:
+        group.add_argument(option, type=float, metavar="X", help=text)
+
+
+def _defaults(name: str, of_model: bool = False) -> str:
+    """What each preset says, as `default: partner 20, tutorial 200`, or the one value they share."""
+    told = {
+        preset: _plain(chosen.model.get(name, getattr(Config, name)) if of_model else getattr(chosen.recipe, name))
+        for preset, chosen in PRESETS.items()
+    }
+    if len(set(told.values())) == 1:
+        return f"default {told.popitem()[1]}"
+    return "default: " + ", ".join(f"{preset} {value}" for preset, value in told.items())
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,132 @@
+"""Takes are kept, whatever the disk does, and nobody waits for it."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from jack_machine import eventually
+
+from improv.live.messages import Notice, Problem, Report, TakeBegun, TakeKept
+from improv.live.recorder import Takes
+from improv.music.journal import Journal, journal_of
+from improv.music.midifile import read_score
+
+
+@pytest.fixture
+def take(tmp_path: Path) -> Path:
+    return tmp_path / "take.mid"
+
+
+def record(takes: Takes, *pitches: int) -> None:
+    takes.begin(4.0, 120.0)
+    for beat, pitch in enumerate(pitches):
+        takes.note("player", pitch, 80, beat)
+        takes.note("player", pitch, 0, beat + 1)
+    takes.keep()
+
+
+def pitches_in(take: Path) -> list[int]:
+    return [note.pitch for note in read_score(take).notes]
+
+
+def test_nobody_waits_for_the_disk(take: Path) -> None:
+    told, go_on = [], threading.Event()
+
+    def report(message: Report) -> None:
+        told.append((message, threading.current_thread()))
+        go_on.wait()  # as the disk would have it
+
+    takes = Takes(report, take)
+    record(takes, 60, 62)
+    record(takes, 64)
+    assert not take.exists(), "all of that was only asked for"
+    go_on.set()
+    takes.close()
+    second = take.with_name("take-2.mid")
+    assert [message for message, _ in told] == [
+        *(TakeBegun(str(take)), TakeKept(str(take))),
+        *(TakeBegun(str(second)), TakeKept(str(second))),
+    ]
+    assert threading.current_thread() not in {thread for _, thread in told}
+    assert (pitches_in(take), pitches_in(second)) == ([60, 62], [64])
+
+
+def test_a_second_session_with_the_same_name_says_which_it_takes(take: Path) -> None:
+    told: dict[str, list[Report]] = {"first": [], "second": []}
+    first, second = Takes(told["first"].append, take), Takes(told["second"].append, take)
+    first.begin(4.0, 120.0)
+    first.note("player", 60, 80, 0.0)
+    assert eventually(lambda: told["first"] != [])
+    record(second, 72)
+    second.close()
+    first.keep()
+    first.close()
+    other = take.with_name("take-2.mid")
+    problem = Problem(f"another session is recording to {take}; this take goes to {other}")
+    assert told["second"] == [problem, TakeBegun(str(other)), TakeKept(str(other))]
+    assert told["first"] == [TakeBegun(str(take)), TakeKept(str(take))]
+    assert (pitches_in(take), pitches_in(other)) == ([60], [72])
+
+
+def test_an_earlier_take_is_overwritten_only_by_the_first_of_a_session(take: Path) -> None:
+    for pitch in (60, 70):
+        takes = Takes(lambda _: None, take)
+        record(takes)  # not a note: the name is still free
+        record(takes, pitch)
+        record(takes, pitch + 1)
+        takes.close()
+    assert {path.name: pitches_in(path) for path in take.parent.iterdir()} == {
+        "take.mid": [70],
+        "take-2.mid": [61],
+        "take-3.mid": [71],
+    }
+
+
+def test_what_was_cut_off_is_rescued_at_the_next_start_and_told_in_one_line(take: Path) -> None:
+    for name in ("take-20260101-120000.mid", "take-20260102-120000.mid"):
+        journal = Journal(journal_of(take.with_name(name)))
+        journal.note("player", 60, 80, 0.0)
+        journal.close()
+    told: list[Report] = []
+    Takes(told.append, take).close()
+    (notice,) = told
+    assert isinstance(notice, Notice)
+    assert "unfinished" in notice.text
+    for path in take.parent.glob("*-rescued.mid"):
+        assert str(path) in notice.text
+        assert pitches_in(path) == [60]
+    assert len(list(take.parent.iterdir())) == 2
+
+
+def test_takes_without_a_name_never_share_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "XDG_MUSIC_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    told: list[Report] = []
+    sessions = [Takes(told.append, None) for _ in range(5)]
+    for number, takes in enumerate(sessions):
+        record(takes, 60 + number)
+        record(takes, 70 + number)
+    for takes in sessions:
+        takes.close()
+    kept = [Path(report.path) for report in told if isinstance(report, TakeKept)]
+    assert len(set(kept)) == 10
+    assert sorted(pitch for path in kept for pitch in pitches_in(path)) == [*range(60, 65), *range(70, 75)]
+    assert not [report for report in told if isinstance(report, Problem)]
+
+
+def test_an_output_file_holds_the_partner_alone(take: Path) -> None:
+    takes = Takes(lambda _: None, take)
+    partner = take.with_name("partner.mid")
+    takes.begin(3.0, 90.0, [partner])
+    takes.pedal(127, 0.0)
+    takes.note("player", 60, 80, 0.0)
+    takes.note("partner", 48, 80, 0.0)
+    takes.tempo(2.0, 100.0)
+    takes.note("partner", 48, 0, 3.0)
+    takes.keep()
+    takes.close()
+    assert (pitches_in(take), pitches_in(partner)) == ([48, 60], [48])
+    for path in (take, partner):
+        score = read_score(path)
+        assert [(beat, round(bpm)) for beat, bpm in score.tempo_map] == [(0, 90), (2, 100)]
+        assert score.bar_beats == 3

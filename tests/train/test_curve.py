@@ -1,0 +1,35 @@
+import math
+from pathlib import Path
+
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from improv.train.curve import curve_figure, draw_curve
+from improv.train.trainer import Epoch
+
+HISTORIES = {
+    "rising": [-9.0, -4.0, -2.5, -2.125],
+    "falling": [-2.125, -4.0, -9.0],
+    "best in the middle": [-9.0, -2.125, -9.0],
+    "one epoch": [-2.125],
+    "level": [-2.125, -2.125],
+}
+
+
+@pytest.mark.parametrize("valid", HISTORIES.values(), ids=HISTORIES)
+def test_the_label_of_the_best_epoch_stays_within_the_frame(valid: list[float]) -> None:
+    figure = curve_figure([Epoch(number, -3.0, value, 1.0) for number, value in enumerate(valid, 1)])
+    FigureCanvasAgg(figure).draw()
+    axes = figure.axes[0]
+    (label,) = axes.texts
+    inside, text = axes.get_window_extent(), label.get_window_extent()
+    assert label.get_text() == "-2.125"
+    assert inside.x0 < text.x0 < text.x1 < inside.x1
+    assert inside.y0 < text.y0 < text.y1 < inside.y1
+
+
+def test_without_validation_the_monitor_stands_alone(tmp_path: Path) -> None:
+    history = [Epoch(number, -3.0 / number, math.nan, 1.0) for number in (1, 2, 3)]
+    assert len(curve_figure(history).axes[0].lines) == 1
+    draw_curve(history, tmp_path / "curve.png")
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
