@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from improv.errors import ImprovError
 from improv.knobs import Controls
@@ -90,6 +90,13 @@ class Failed:
 Job = Load | Follow | Begin | Think
 
 
+class Asking(Protocol):
+    """A thinker, as the loop sees it."""
+
+    def ask(self, job: Job) -> None:
+        """Queues `job`; never blocks."""
+
+
 @dataclass
 class Mind:
     """Does the jobs: owns the improviser. Runs wherever it is called."""
@@ -154,7 +161,7 @@ class Thinker:
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="thinker", daemon=True)
         self._thread.start()
 
@@ -162,14 +169,10 @@ class Thinker:
         """Queues `job`; never blocks."""
         self._jobs.put(job)
 
-    def close(self) -> None:
-        """Ends the thread after the job it is at."""
-        self._jobs.put(None)
-
     def _run(self) -> None:
         mind = Mind()
-        while (job := self._jobs.get()) is not None:
-            result = mind.do(job)
+        while True:
+            result = mind.do(self._jobs.get())
             if result is not None:
                 self._inbox.put(result)
 
@@ -186,6 +189,3 @@ class InlineThinker:
         result = self._mind.do(job)
         if result is not None:
             self._inbox.put(result)
-
-    def close(self) -> None:
-        """Nothing to end."""
