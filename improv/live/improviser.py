@@ -73,12 +73,14 @@ class Improviser:
         else:
             self._advance(frame[np.newaxis])
 
-    def answer(self, player: Frame, turn: Turn, controls: Controls) -> Frame:
+    def answer(self, player: Frame, turn: Turn, controls: Controls, struck: Frame | None = None) -> Frame:
         """What the partner plays in the frame to come, uint8 [2, n_pitches]: never a pitch the player sounds there.
 
         Args:
             player: what the player is known to sound in it, [2, n_pitches].
             turn: who plays, and whether the chain is clamped to the player's notes.
+            struck: what the partner has struck in this frame already, [2, n_pitches], and goes on sounding: a note
+                taken back at once would be heard as a slip.
         """
         if not turn.partner_plays:
             return silence(self.config.n_pitches)
@@ -87,15 +89,16 @@ class Improviser:
             b_v, b_h = model.biases(self._state[0])
         previous = transpose(self._previous, self._shift)
         known = transpose(player, self._shift)
+        begun = silence(self.config.n_pitches) if struck is None else struck & (1 - player[SOUNDING])
         sample = self.chain.sample(
             b_v.numpy(), b_h.numpy(), self._start, controls.k, controls.temperature,
-            self._held(known)[np.newaxis] if turn.clamped else None,
+            self._held(known, transpose(begun, self._shift))[np.newaxis] if turn.clamped else None,
         )  # fmt: skip
         # At the edge of the range pitches are folded, so the player's must be left out in both keys.
         own = model.decode(sample.v[0], previous) & (1 - known[SOUNDING])
         frame = transpose(own, -self._shift) & (1 - player[SOUNDING])
         frame[SOUNDING] &= frame[STRUCK] | self._own[SOUNDING]  # nobody can hold on to a note that another let go
-        return np.asarray(frame)
+        return np.asarray(frame | begun)
 
     def follow(self, key: Key | None) -> None:
         """Plays in `key` from now on, or follows what is heard where None."""
@@ -131,14 +134,15 @@ class Improviser:
         other.answer(nobody, clamped, Controls(k=1))
         other.hear(nobody)
 
-    def _held(self, player: Frame) -> NDArray[np.int8]:
-        """The clamp [V]: the player's pitches sound, struck or held just as they are; the player's register is silent
-        but for them; all else is free."""
+    def _held(self, player: Frame, begun: Frame) -> NDArray[np.int8]:
+        """The clamp [V]: the player's pitches sound, struck or held just as they are, and so do those that the partner
+        has begun; the player's register is silent but for them; all else is free."""
         held = np.full((2, self.config.n_pitches), FREE, np.int8)
         held[:, self._register.taken(self._shift)] = 0
-        pitches = player[SOUNDING] == 1
-        held[SOUNDING, pitches] = 1
-        held[STRUCK, pitches] = player[STRUCK, pitches]
+        for part in (begun, player):
+            pitches = part[SOUNDING] == 1
+            held[SOUNDING, pitches] = 1
+            held[STRUCK, pitches] = part[STRUCK, pitches]
         return self.model.encode(held)
 
     def _wanted_shift(self) -> int:

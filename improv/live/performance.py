@@ -2,8 +2,8 @@
 
 Frame n spans [n, n + 1) x grid. Shortly before tick n the frames that are over are handed to the thinker, with what the
 player holds by then, and its answer is played at the tick. What the player does until half a frame later still belongs
-to frame n: where the partner is to harmonise it, it is asked again, and changes at once what the new answer changes.
-Then the frame is final and is heard.
+to frame n: where the partner is to harmonise it, it is asked again, keeps what it has struck, and plays at once what the
+new answer adds. Then the frame is final and is heard.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import numpy as np
 
 from improv.knobs import Controls
 from improv.live.clock import Timeline
@@ -164,11 +166,18 @@ class Performance:
         self._outdated = self._thinking
         if not self._thinking:
             self.turn, self._revised = turn, True
-            self._send(self._in_question, [], hand.controls)
+            self._send(self._in_question, [], hand.controls, None if self._asked else self._begun())
 
-    def _send(self, number: int, heard: list[tuple[Frame, Frame]], controls: Controls) -> None:
+    def _send(
+        self, number: int, heard: list[tuple[Frame, Frame]], controls: Controls, struck: Frame | None = None
+    ) -> None:
         self._thinking, self._in_question = True, number
-        self._think(Think(self.number, number, heard, self.player.frame(number), self.turn, controls))
+        self._think(Think(self.number, number, heard, self.player.frame(number), self.turn, controls, struck))
+
+    def _begun(self) -> Frame:
+        """What the partner has struck in the frame that has begun and still sounds, [2, n_pitches]."""
+        struck = self._partner[-1][STRUCK] & self.voices.held()[SOUNDING]
+        return np.stack([struck, struck])
 
     def _tick(self) -> None:
         answer, self._answer = self._answer, None
@@ -187,7 +196,7 @@ class Performance:
         """The frame that has begun becomes `frame`: what is struck in it already is not struck again."""
         number = self._next - 1
         frame = frame & (1 - self.player.frame(number)[SOUNDING])
-        struck = self._partner[-1][STRUCK] & self.voices.held()[SOUNDING] & frame[SOUNDING]
+        struck = self._begun()[STRUCK] & frame[SOUNDING]
         changed = frame.copy()
         changed[STRUCK] &= 1 - struck
         self.voices.play(changed, number * self.grid, self.bar_beats)

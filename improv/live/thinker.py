@@ -39,7 +39,10 @@ class Follow:
 
 @dataclass(frozen=True)
 class Think:
-    """Hear the frames that are over (player, partner), then answer frame `number` of performance `performance`."""
+    """Hear the frames that are over (player, partner), then answer frame `number` of performance `performance`.
+
+    `struck` is what the partner has struck in that frame already, if it has begun, [2, n_pitches].
+    """
 
     performance: int
     number: int
@@ -47,6 +50,7 @@ class Think:
     player: Frame
     turn: Turn
     controls: Controls
+    struck: Frame | None = None
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ class Mind:
         self.improviser.number = job.number - len(job.heard)  # frames may have been lost in a stall
         for player, partner in job.heard:
             self.improviser.hear(player, partner)
-        frame = self.improviser.answer(job.player, job.turn, job.controls)
+        frame = self.improviser.answer(job.player, job.turn, job.controls, job.struck)
         key = self.improviser.key
         return Answer(
             job.performance, job.number, frame, time.perf_counter() - started, key.name if key is not None else ""
