@@ -1,13 +1,15 @@
 """A real JACK server of the tests' own, and other programs to be connected to."""
 
+import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -75,6 +77,16 @@ class JackServer:
     def restart(self) -> None:
         """Bring it back under the same name."""
         self.start()
+
+    @contextlib.contextmanager
+    def stalled(self) -> Iterator[None]:
+        """While in the `with`, it lives but does not cycle, as when its sound card has been pulled out."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """End it in good order: a killed server would occupy one of the eight places JACK has on a machine."""

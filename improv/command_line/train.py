@@ -191,7 +191,7 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
     if not trainer.history:
         raise ImprovError("interrupted in the first epoch: nothing is trained yet")
     draw_curve(trainer.history, picture)
-    summary = {
+    summary: dict[str, Any] = {
         "model": str(args.out),
         "epochs": len(trainer.history),
         "frames": trainer.frames,

@@ -5,11 +5,14 @@ Everything is stamped by one clock. A loop never counts its own sleeps: it asks 
 
 import heapq
 import itertools
+import math
 import queue
 import time
 from collections import deque
 from typing import Any, Protocol
 
+PULL_BEATS = 0.5  # in which most of the distance to a beat that is followed is made up
+SLOWEST, FASTEST = 0.01, 2.0  # times the tempo, meanwhile
 SPIN = 0.0005  # seconds before a moment from which waiting is done awake: a sleeping thread wakes that late
 
 
@@ -119,3 +122,11 @@ class Timeline:
         """The tempo is `tempo` BPM from the moment `now` on; the beat goes on without a jump."""
         if tempo != self.tempo:
             self._stretches.append((now, self.beat_at(now), tempo))
+
+    def approach(self, beat: float, tempo: float, now: float) -> None:
+        """Draws nearer to another's beat, which is at `beat` and goes at `tempo` BPM, from the moment `now` on.
+
+        The beat goes on without a jump, a little faster or slower; where it is far ahead it all but waits.
+        """
+        pull = math.exp((beat - self.beat_at(now)) / PULL_BEATS)
+        self.set_tempo(tempo * min(max(pull, SLOWEST), FASTEST), now)

@@ -9,37 +9,28 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from improv.errors import ImprovError
 from improv.knobs import KNOBS, Controls
 from improv.live import messages as say
-from improv.live.clock import Clock, Timeline
+from improv.live.clock import Clock
 from improv.live.inputs import Arrived, Input, InputLost
 from improv.live.modes import MODES
 from improv.live.outputs import SYNTH, Opened, Outputs, Unopened
-from improv.live.performance import Hand, Performance
-from improv.live.player import Player
+from improv.live.performance import Hand
 from improv.live.process import Settings
 from improv.live.recorder import Takes
-from improv.live.thinker import Answer, Begin, Failed, Follow, Job, Load, Loaded
+from improv.live.sync import SYNCS, Kind
+from improv.live.thinker import Answer, Asking, Failed, Follow, Load, Loaded
+from improv.live.transport import START_SECONDS, Transport
 from improv.live.tune import is_midi_file
 from improv.music.key import parse_key
-from improv.resources import new_take
 
 STATUS_SECONDS = 0.05
 VIRTUAL = "virtual"
-START_SECONDS = 0.05  # from play to beat 0: the first frame, too, is computed before its tick
-
-
-class Asking(Protocol):
-    """A thinker."""
-
-    def ask(self, job: Job) -> None:
-        """Queues a job."""
 
 
 class Engine:
@@ -51,7 +42,8 @@ class Engine:
         thinker: where the improviser is.
         outputs: where the music goes.
         player_input: where the player's notes come from.
-        report: takes every report; must not block.
+        report: takes every report, from the loop and from the recorder's thread; must not block.
+        priority: with which the loop runs, as in Status.
     """
 
     def __init__(
@@ -62,19 +54,18 @@ class Engine:
         outputs: Outputs,
         player_input: Input,
         report: Callable[[say.Report], None],
+        priority: str = "normal",
     ) -> None:
         self.settings, self.clock, self.thinker, self.outputs = settings, clock, thinker, outputs
-        self._input, self.report = player_input, report
+        self._input, self.report, self._priority = player_input, report, priority
         self.knobs = dict(settings.knobs)
         self.mode = settings.mode
         self.model: Loaded | None = None
-        self.performance: Performance | None = None
-        self.player = Player(outputs, partial(self._sounded, "player"))
-        self._takes = Takes(report, clock.inbox)
-        self._performances = 0
+        self._takes = Takes(report, Path(settings.take) if settings.take else None, map(Path, settings.kept))
+        self.transport = Transport(clock, self.knobs, outputs, self._takes, thinker, self._hand, report)
+        self.player = self.transport.player
         self._ends_at = math.inf
         self._seed = settings.seed if settings.seed is not None else random.SystemRandom().getrandbits(32)
-        self._output_files: list[str] = []
         self._next_status = 0.0
         self._lateness = 0.0
         self._unopened_reasons: set[str] = set()
@@ -85,17 +76,16 @@ class Engine:
 
     def run(self) -> None:
         """Runs until Quit. However it ends, every note is released and the take kept."""
-        try:
-            self._begin()
-            while self._running:
-                self._turn()
-        finally:
+        with closing(self._takes), closing(self.outputs):  # the outputs first: no disk keeps a note sounding
             try:
-                self._end_performance()
+                self._begin()
+                while self._running:
+                    self._turn()
             finally:
-                self.outputs.close()
+                self.transport.stop()
 
     def _begin(self) -> None:
+        self._set_sync(self.settings.sync)
         self._set_key(self.settings.key)
         self._set_input(self.settings.input or VIRTUAL)
         self._set_outputs([VIRTUAL, SYNTH] if self.settings.outputs is None else self.settings.outputs)
@@ -103,38 +93,35 @@ class Engine:
 
     def _turn(self) -> None:
         """Waits for what comes first, and does it."""
-        item = self.clock.wait(self._due())
+        item = self.clock.wait(min(self._next_status, self.transport.due()))
         if item is not None:
             self._handle(item)
         now = self.clock.now()
-        if self.performance is not None and now >= self.performance.due():
-            lateness = self.performance.advance(now)
-            self._lateness = max(self._lateness, lateness or 0.0)
-        self.player.play_tune(now)
-        if self.performance is not None and self._over(self.performance, now):
-            self._end_performance()
+        if item is None:  # or a pulse may be waiting in the inbox
+            self.transport.watch_clock(now)
+        self._lateness = max(self._lateness, self.transport.advance(now))
+        if self._over(now):
+            self._stop()
         if now >= self._next_status:
             self._report_status(now)
 
-    def _due(self) -> float:
-        due = min(self._next_status, self.player.due())
-        return due if self.performance is None else min(due, self.performance.due())
-
-    def _over(self, performance: Performance, now: float) -> bool:
+    def _over(self, now: float) -> bool:
         """Whether the time is up, or where none was set, the tune."""
         if self.settings.seconds is not None:
             return now >= self._ends_at
-        return performance.timeline.beat_at(now) >= self.player.ending_beat
+        return self.transport.beat(now) >= self.player.ending_beat
 
     # --- what arrives -----------------------------------------------------------------------------------------------
 
     def _handle(self, item: object) -> None:
         match item:
-            case Arrived(at, message):
+            case Arrived(at, message) if message[0] < Kind.POSITION:
                 self.player.hear(at, message)
+            case Arrived(at, message):
+                self._hear_clock(at, message)
             case Answer():
-                if self.performance is not None:
-                    self.performance.answered(item)
+                if self.transport.performance is not None:
+                    self.transport.performance.answered(item, self.clock.now())
             case Loaded():
                 self._loaded(item)
             case Failed(text, job):
@@ -146,7 +133,7 @@ class Engine:
                 self._unopened(item)
             case InputLost():
                 self.player.lost(self.clock.now())
-            case say.Ports() | say.Problem():
+            case say.Ports() | say.Problem() | say.Notice():
                 self.report(item)
             case _:
                 self._obey(item)
@@ -158,9 +145,9 @@ class Engine:
                 case say.Play():
                     self._play()
                 case say.Stop():
-                    self._end_performance()
+                    self._stop()
                 case say.Panic():
-                    self._panic()
+                    self.transport.panic()
                 case say.Quit():
                     self._running = False
                 case say.SetKnob(name, value):
@@ -169,6 +156,8 @@ class Engine:
                     if name not in MODES:
                         raise ImprovError(f"there is no mode {name}: choose one of {', '.join(MODES)}")
                     self.mode = name
+                case say.SetSync(name):
+                    self._set_sync(name)
                 case say.SetKey(name):
                     self._set_key(name)
                 case say.SetModel(path):
@@ -184,79 +173,64 @@ class Engine:
         except (TypeError, ValueError, AttributeError) as error:
             self.report(say.Problem(f"not a command that can be carried out: {error}"))
 
-    def _sounded(self, part: str, pitch: int, velocity: int, beat: float) -> None:
-        self.report(say.Sounded(part, pitch, velocity, beat))
-        self._takes.note(part, pitch, velocity, beat)
-
     # --- play and stop ----------------------------------------------------------------------------------------------
 
     def _play(self) -> None:
-        if self.performance is not None:
+        if self.transport.performance is not None:
             return
         if self.model is None:
             self._play_when_ready = True
             return
-        self._takes.begin(self._take_files(), self.player.bar_beats, self.knobs["tempo"])
-        start = self.clock.now() + START_SECONDS
-        if self.settings.seconds is not None:
-            self._ends_at = start + self.settings.seconds
-        self._perform(self.model, Timeline(start, self.knobs["tempo"]), 0.0)
+        self.transport.play(self.model)
+        self._count_down()
         self._next_status = 0.0  # now: nobody should draw a note before it is known that it plays
 
-    def _perform(self, model: Loaded, timeline: Timeline, beat: float) -> None:
-        """Begins a performance on the model's grid from `beat` on."""
-        self._performances += 1
-        bar_beats = self.player.bar_beats
-        self.thinker.ask(Begin(round(beat / model.grid), bar_beats))
-        self.performance = Performance(
-            self._performances, model, timeline, beat, bar_beats, self.thinker.ask, self._partner_note, self._hand
-        )
-        self.player.join(self.performance, beat)
+    def _count_down(self) -> None:
+        """The seconds that were set begin to run: for every performance anew, in a headless session for all at once."""
+        if self.settings.seconds is not None and not (self.settings.autoplay and self._ends_at < math.inf):
+            self._ends_at = self.clock.now() + START_SECONDS + self.settings.seconds
 
-    def _take_files(self) -> dict[Path, tuple[str, ...]]:
-        """The files to record, and which parts each keeps."""
-        take = Path(self.settings.take) if self.settings.take else new_take()
-        files = {take: ("player", "partner"), **{Path(name): ("partner",) for name in self._output_files}}
-        if self._performances:  # every take of a session has a file of its own
-            number = self._performances + 1
-            files = {path.with_name(f"{path.stem}-{number}{path.suffix}"): parts for path, parts in files.items()}
-        return files
+    def _stop(self) -> None:
+        """Ends the performance, and with it a headless session."""
+        self.transport.stop()
+        self._ends_at = math.inf
+        self._next_status = 0.0
+        self._running = self._running and not self.settings.autoplay
+
+    def _hear_clock(self, at: float, message: bytes) -> None:
+        """Another program's clock: it gives the tempo and the beat, starts and stops."""
+        if self.transport.sync == "internal":
+            return
+        self.transport.midi_clock.hear(at, message)
+        match message[0]:
+            case Kind.PULSE:
+                self.transport.follow()
+            case Kind.START | Kind.CONTINUE:
+                self.transport.stop()
+                self._play()
+            case Kind.STOP:
+                self._play_when_ready = self._play_when_ready and self.settings.autoplay
+                self.transport.stop()
+                self._next_status = 0.0
 
     def _hand(self) -> Hand:
         return Hand(MODES[self.mode], Controls(self.knobs["temperature"], int(self.knobs["k"])))
-
-    def _partner_note(self, pitch: int, velocity: int) -> None:
-        self.outputs.partner(pitch, velocity)
-        assert self.performance is not None
-        self._sounded("partner", pitch, velocity, self.performance.timeline.beat_at(self.clock.now()))
-
-    def _end_performance(self) -> None:
-        if self.performance is None:
-            return
-        self.player.leave(self.clock.now())
-        self.performance.voices.release()
-        self.performance = None
-        self._next_status = 0.0
-        self._takes.keep()
-        if self.settings.autoplay:
-            self._running = False
-
-    def _panic(self) -> None:
-        if self.performance is not None:
-            self.performance.voices.release()
-        self.player.release(self.clock.now())
-        self.outputs.silence()
 
     # --- settings ---------------------------------------------------------------------------------------------------
 
     def _set_knob(self, name: str, value: float) -> None:
         if name not in KNOBS:
             raise ImprovError(f"there is no knob {name}: turn one of {', '.join(KNOBS)}")
-        self.knobs[name] = KNOBS[name].check(value)
-        if name == "tempo" and self.performance is not None:
-            now = self.clock.now()
-            self.performance.timeline.set_tempo(self.knobs[name], now)
-            self._takes.tempo(self.performance.timeline.beat_at(now), self.knobs[name])
+        value = KNOBS[name].check(value)
+        if name == "tempo":
+            self.transport.set_tempo(value)
+        else:
+            self.knobs[name] = value
+
+    def _set_sync(self, name: str) -> None:
+        if name not in SYNCS:
+            raise ImprovError(f"there is no sync {name}: choose one of {', '.join(SYNCS)}")
+        self.transport.set_sync(name)
 
     def _set_key(self, name: str) -> None:
         self.thinker.ask(Follow(None if name == "auto" else parse_key(name)))
@@ -268,22 +242,23 @@ class Engine:
 
     def _set_outputs(self, names: list[str]) -> None:
         self._unopened_reasons.clear()
-        self._output_files = [name for name in names if is_midi_file(name)]
+        self.transport.partner_files = [Path(name) for name in names if is_midi_file(name)]
         self.outputs.set([name for name in names if not is_midi_file(name)])
 
     def _loaded(self, model: Loaded) -> None:
-        before, self.model = self.model, model
+        self.model = model
+        self.transport.change_model(model)
         self._play_if_asked()
-        if self.performance is not None and before is not None and before.grid != model.grid:
-            old = self.performance
-            old.voices.release()
-            beat = old.timeline.beat_at(self.clock.now() + START_SECONDS)
-            self._perform(model, old.timeline, math.ceil(beat / model.grid) * model.grid)
 
     def _play_if_asked(self) -> None:
         """Plays, if that was asked for, as soon as the model is loaded and the ports are open."""
-        if self._play_when_ready and self.model is not None and not self.outputs.waiting:
-            self._play_when_ready = False
+        if not self._play_when_ready or self.model is None or self.outputs.waiting:
+            return
+        self._play_when_ready = False
+        if self.settings.autoplay and self.transport.sync == "midi" and not self.transport.running:
+            self._count_down()
+            self.report(say.Notice("waiting for the start message of the MIDI clock"))
+        else:
             self._play()
 
     def _unopened(self, port: Unopened) -> None:
@@ -301,8 +276,8 @@ class Engine:
         self.report(say.Problem(text, fatal=hopeless))
         if hopeless:
             self._running = False
-        elif self.performance is not None and not isinstance(job, Load):
-            self.performance.thinker_failed()
+        elif self.transport.performance is not None and not isinstance(job, Load):
+            self.transport.performance.thinker_failed()
 
     # --- reports ----------------------------------------------------------------------------------------------------
 
@@ -317,16 +292,20 @@ class Engine:
             knobs=dict(self.knobs),
             inputs=self._input.states(),
             outputs=self.outputs.states(),
+            priority=self._priority,
+            sync=self.transport.sync,
+            following=self.transport.following,
         )
-        if self.performance is not None:
+        performance = self.transport.performance
+        if performance is not None:
             status = replace(
                 status,
                 state="playing",
-                beat=self.performance.timeline.beat_at(now),
-                key=self.performance.key,
-                turn=self.performance.turn.whose,
-                missed=self.performance.missed,
-                compute_ms=1000 * self.performance.compute_seconds,
+                beat=performance.timeline.beat_at(now),
+                key=performance.key,
+                turn=performance.turn.whose,
+                missed=performance.missed,
+                compute_ms=1000 * performance.compute_seconds,
                 lateness_ms=1000 * self._lateness,
             )
         self.report(status)

@@ -15,11 +15,12 @@ from typing import IO
 from improv.errors import ImprovError
 from improv.live.clock import Inbox, RealClock
 from improv.live.engine import Engine
-from improv.live.inputs import InputLost, Listing, PlayerInput, in_background
+from improv.live.inputs import Listing, PlayerInput, in_background
 from improv.live.messages import Problem, Quit, Report, Status, decode, encode
-from improv.live.outputs import SYNTH, Output, Outputs, silence_output
-from improv.live.ports.patchbay import Patchbay
-from improv.live.ports.port import InputPort, OutputPort, Port
+from improv.live.news import PortNews
+from improv.live.outputs import SYNTH, Output, Outputs
+from improv.live.ports import Patchbay
+from improv.live.priority import ask_for_realtime
 from improv.live.process import Settings
 from improv.live.thinker import Thinker
 
@@ -70,10 +71,11 @@ def main() -> int:
     try:
         inbox = clock.inbox
         listing = Listing(inbox)
-        with Patchbay(partial(_port_changed, inbox), listing.tell) as patchbay:
+        with Patchbay(PortNews(inbox).tell, listing.tell) as patchbay:
             listing.tell(patchbay.list_ports())
             outputs = Outputs(partial(_open_output, patchbay, inbox), inbox, in_background)
-            engine = Engine(settings, clock, thinker, outputs, PlayerInput(patchbay, inbox), reporter.report)
+            priority = "realtime" if ask_for_realtime() else "normal"
+            engine = Engine(settings, clock, thinker, outputs, PlayerInput(patchbay, inbox), reporter.report, priority)
             gc.freeze()
             engine.run()
         return 0
@@ -106,17 +108,7 @@ def _open_output(patchbay: Patchbay, inbox: Inbox, name: str) -> Output:
         return patchbay.open_output(name)
     from improv.live.synth import open_synth
 
-    return open_synth(lambda text: inbox.put(Problem(text)))
-
-
-def _port_changed(inbox: Inbox, port: Port, connected: bool) -> None:
-    if connected:
-        if isinstance(port, OutputPort):
-            silence_output(port)  # it may have gone with a note on its way, whose end never came
-        return
-    inbox.put(Problem(f"{port.wanted} is gone; it will be used again when it is back"))
-    if isinstance(port, InputPort):
-        inbox.put(InputLost())
+    return open_synth(inbox.put)
 
 
 if __name__ == "__main__":

@@ -74,24 +74,27 @@ class Improviser:
         else:
             self._advance(frame[np.newaxis])
 
-    def answer(self, player: Frame, turn: Turn, controls: Controls) -> Frame:
+    def answer(self, player: Frame, turn: Turn, controls: Controls, struck: Frame | None = None) -> Frame:
         """What the partner plays in the frame to come, uint8 [2, n_pitches]: never a pitch the player sounds there.
 
         Args:
             player: what the player is known to sound in it, [2, n_pitches].
             turn: who plays, and whether the chain is clamped to the player's notes.
+            struck: what the partner has struck in this frame already, [2, n_pitches], and goes on sounding: a note
+                taken back at once would be heard as a slip.
         """
         if not turn.partner_plays:
             return silence(self.config.n_pitches)
         previous = transpose(self._previous, self._shift)
         known = transpose(player, self._shift)
+        begun = silence(self.config.n_pitches) if struck is None else struck & (1 - player[SOUNDING])
         free = np.full(self.config.n_visible, FREE, np.int8)
-        v = self._sample(self._held(known) if turn.clamped else free, controls)
+        v = self._sample(self._held(known, transpose(begun, self._shift)) if turn.clamped else free, controls)
         # At the edge of the range pitches are folded, so the player's must be left out in both keys.
         own = self.model.decode(v, previous) & (1 - known[SOUNDING])
         frame = transpose(own, -self._shift) & (1 - player[SOUNDING])
         frame[SOUNDING] &= frame[STRUCK] | self._own[SOUNDING]  # nobody can hold on to a note that another let go
-        return np.asarray(frame)
+        return np.asarray(frame | begun)
 
     def _sample(self, held: NDArray[np.int8], controls: Controls) -> NDArray[np.uint8]:
         """Visible units [V] given the past, at the clamp `held` [V].
@@ -144,14 +147,15 @@ class Improviser:
         other.answer(nobody, clamped, Controls(k=1))
         other.hear(nobody)
 
-    def _held(self, player: Frame) -> NDArray[np.int8]:
-        """The clamp [V]: the player's pitches sound, struck or held just as they are; the player's register is silent
-        but for them; all else is free."""
+    def _held(self, player: Frame, begun: Frame) -> NDArray[np.int8]:
+        """The clamp [V]: the player's pitches sound, struck or held just as they are, and so do those that the partner
+        has begun; the player's register is silent but for them; all else is free."""
         held = np.full((2, self.config.n_pitches), FREE, np.int8)
         held[:, self._register.taken(self._shift)] = 0
-        pitches = player[SOUNDING] == 1
-        held[SOUNDING, pitches] = 1
-        held[STRUCK, pitches] = player[STRUCK, pitches]
+        for part in (begun, player):
+            pitches = part[SOUNDING] == 1
+            held[SOUNDING, pitches] = 1
+            held[STRUCK, pitches] = part[STRUCK, pitches]
         return self.model.encode(held)
 
     def _wanted_shift(self) -> int:

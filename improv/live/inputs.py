@@ -66,6 +66,7 @@ class PlayerInput:
             if self._port is not None:
                 self._port.close()
                 self._port = None
+                self._inbox.put(InputLost())  # only now has its last message come
             try:
                 if name:
                     self._port = self._patchbay.open_input(name, lambda at, data: self._inbox.put(Arrived(at, data)))

@@ -46,8 +46,15 @@ class SetMode:
 
 
 @dataclass(frozen=True)
+class SetSync:
+    """Let `name` keep the beat (one of improv.live.sync.SYNCS)."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class SetKey:
-    """Play in the key `name`: `auto` to follow the player, else a tonic such as `C`, `F#`, `Bb`."""
+    """Play in the key `name`: `auto` to follow the player, else as in `C major`, `F# minor`, `Bb`."""
 
     name: str
 
@@ -81,7 +88,7 @@ class PlayNote:
     velocity: int
 
 
-Command = Play | Stop | Panic | Quit | SetKnob | SetMode | SetKey | SetModel | SetInput | SetOutput | PlayNote
+Command = Play | Stop | Panic | Quit | SetKnob | SetMode | SetSync | SetKey | SetModel | SetInput | SetOutput | PlayNote
 
 # --- reports ------------------------------------------------------------------------------------------------------
 
@@ -102,6 +109,9 @@ class Status:
         lateness_ms: the largest lateness of a tick in the last second.
         inputs, outputs: the ports in use by name, with whether each is connected.
         sampler: the implementation that runs the chain.
+        sync: what keeps the beat, one of improv.live.sync.SYNCS.
+        following: whether the tempo is that of another program's clock.
+        priority: `realtime` where the system puts the engine's loop before other programs, else `normal`.
     """
 
     state: str
@@ -118,6 +128,9 @@ class Status:
     inputs: dict[str, bool] = field(default_factory=dict)
     outputs: dict[str, bool] = field(default_factory=dict)
     sampler: str = ""
+    sync: str = "internal"
+    following: bool = False
+    priority: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,6 +161,13 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """Something is well again, or was done: one line in plain words."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class TakeBegun:
     """A take is being recorded, to be kept at `path`."""
 
@@ -162,13 +182,13 @@ class TakeKept:
     empty: bool = False
 
 
-Report = Status | Sounded | Ports | Problem | TakeBegun | TakeKept
+Report = Status | Sounded | Ports | Problem | Notice | TakeBegun | TakeKept
 
 _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(Play, Stop, Panic, Quit, SetKnob, SetMode, SetKey, SetModel, SetInput, SetOutput, PlayNote),
-        *(Status, Sounded, Ports, Problem, TakeBegun, TakeKept),
+        *(Play, Stop, Panic, Quit, SetKnob, SetMode, SetSync, SetKey, SetModel, SetInput, SetOutput, PlayNote),
+        *(Status, Sounded, Ports, Problem, Notice, TakeBegun, TakeKept),
     )
 }
 

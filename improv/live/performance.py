@@ -2,7 +2,8 @@
 
 Frame n spans [n, n + 1) x grid. Shortly before tick n the frames that are over are handed to the thinker, with what the
 player holds by then, and its answer is played at the tick. What the player does until half a frame later still belongs
-to frame n; then the frame is final and is heard.
+to frame n: where the partner is to harmonise it, it is asked again, keeps what it has struck, and plays at once what
+the new answer adds. Then the frame is final and is heard.
 """
 
 from __future__ import annotations
@@ -12,17 +13,20 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from improv.knobs import Controls
 from improv.live.clock import Timeline
 from improv.live.modes import Mode, Moment, Turn
 from improv.live.quantiser import Quantiser
 from improv.live.thinker import Answer, Loaded, Think
 from improv.live.voices import NoteSink, Voices
-from improv.music.pianoroll import SOUNDING, Frame
+from improv.music.pianoroll import SOUNDING, STRUCK, Frame
 
 MARGIN = 0.008  # seconds the answer should be ready before its tick
 CAUTION = 2.0  # times the longest recent computation is allowed for
 LEAD_AT_START = 0.03  # seconds, until computations have been timed
+LATE = 0.02  # seconds after the tick at which what should have been played there is better played than left out
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,11 @@ class Performance:
         self.missed = 0
         self._think, self._hand = think, hand
         self._next = round(first_beat / model.grid)  # the frame whose tick comes next
-        self._asked = False  # whether its answer was asked for
+        self._asked = False  # whether its answer was due to be asked for
         self._thinking = False  # whether the thinker is still at a job
+        self._in_question = -1  # the frame that the thinker was asked for last
+        self._revised = False  # whether it was asked for again
+        self._outdated = False  # whether the player has done more since
         self._answer: Answer | None = None
         self._partner: deque[Frame] = deque()  # what the partner sounded in the frames not yet heard
         self._unanswered = 0  # ticks in a row
@@ -108,13 +115,25 @@ class Performance:
         self.player.note_on(pitch, beat)
         self.voices.give_up(pitch)
         self.voices.hear_velocity(velocity)
+        if self.player.frame_at(beat) == self._in_question:
+            self._revise()
 
-    def answered(self, answer: Answer) -> None:
-        """The thinker is done. An answer that comes after its tick is played at the next one: late, but not lost."""
-        if answer.performance == self.number:
-            self._durations.append(answer.seconds)
-            self.key = answer.key
-            self._thinking = False
+    def answered(self, answer: Answer, now: float) -> None:
+        """The thinker is done. What comes too late for its tick is played at the next one: late, but not lost."""
+        if answer.performance != self.number:
+            return
+        self._durations.append(answer.seconds)
+        self.key = answer.key
+        self._thinking = False
+        tick_passed = answer.number == self._next - 1 and not self._asked
+        if not tick_passed:
+            self._answer = answer
+        if self._outdated:
+            self._outdated = False
+            self._revise()
+        elif tick_passed and (self._revised or now - self.timeline.seconds_at(answer.number * self.grid) < LATE):
+            self._amend(answer.frame)
+        elif tick_passed:
             self._answer = answer
 
     def thinker_failed(self) -> None:
@@ -133,12 +152,32 @@ class Performance:
         self.turn = hand.mode.turn(Moment(beat, self.bar_beats, self.player.idle_beats(beat)))
         if self._thinking:
             return  # it will be missed; the frames wait until the thinker is free
-        self._thinking = True
-        self._think(
-            Think(
-                self.number, self._next, self._take_finished(), self.player.frame(self._next), self.turn, hand.controls
-            )
-        )
+        self._revised = self._outdated = False
+        self._send(self._next, self._take_finished(), hand.controls)
+
+    def _revise(self) -> None:
+        """Asks again for the frame in question, in which the player has just struck a note, until it is over."""
+        if self._in_question != (self._next if self._asked else self._next - 1):
+            return
+        hand, beat = self._hand(), self._in_question * self.grid
+        turn = hand.mode.turn(Moment(beat, self.bar_beats, self.player.idle_beats(beat)))
+        if not turn.clamped:
+            return
+        self._outdated = self._thinking
+        if not self._thinking:
+            self.turn, self._revised = turn, True
+            self._send(self._in_question, [], hand.controls, None if self._asked else self._begun())
+
+    def _send(
+        self, number: int, heard: list[tuple[Frame, Frame]], controls: Controls, struck: Frame | None = None
+    ) -> None:
+        self._thinking, self._in_question = True, number
+        self._think(Think(self.number, number, heard, self.player.frame(number), self.turn, controls, struck))
+
+    def _begun(self) -> Frame:
+        """What the partner has struck in the frame that has begun and still sounds, [2, n_pitches]."""
+        struck = self._partner[-1][STRUCK] & self.voices.held()[SOUNDING]
+        return np.stack([struck, struck])
 
     def _tick(self) -> None:
         answer, self._answer = self._answer, None
@@ -152,6 +191,17 @@ class Performance:
         self._partner.append(frame)
         self._next += 1
         self._asked = False
+
+    def _amend(self, frame: Frame) -> None:
+        """The frame that has begun becomes `frame`: what is struck in it already is not struck again."""
+        number = self._next - 1
+        frame = frame & (1 - self.player.frame(number)[SOUNDING])
+        struck = self._begun()[STRUCK] & frame[SOUNDING]
+        changed = frame.copy()
+        changed[STRUCK] &= 1 - struck
+        self.voices.play(changed, number * self.grid, self.bar_beats)
+        frame[STRUCK] |= struck
+        self._partner[-1] = frame
 
     def _take_finished(self) -> list[tuple[Frame, Frame]]:
         """The frames before the next one as they finally were: player, partner."""

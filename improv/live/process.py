@@ -18,8 +18,9 @@ from pathlib import Path
 
 from improv.errors import ImprovError
 from improv.knobs import KNOBS
-from improv.live.messages import Command, Problem, Quit, Report, TakeBegun, TakeKept, decode, encode
-from improv.music.take import finish, journal_of
+from improv.live.hush import end_notes
+from improv.live.messages import Command, Problem, Quit, Report, Status, TakeBegun, TakeKept, decode, encode
+from improv.music.take import finish_for_another
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,11 @@ class Settings:
         model: path of the checkpoint.
         input: a port's name, `virtual`, or a MIDI file; None for `virtual` where there can be one.
         outputs: likewise, or `synth`; None for `virtual` and, where sound can be played, `synth`.
-        mode, key: as in SetMode and SetKey.
+        mode, key, sync: as in SetMode, SetKey and SetSync.
         knobs: values by name.
         seed: of the partner's random choices; None draws one.
         take: where the take is written; None makes a new file for each take in the user's music folder.
+        kept: takes of this session so far, which are not written over.
         autoplay: start playing as soon as the model is loaded.
         seconds: stop and end after so long playing; None plays on.
     """
@@ -43,9 +45,11 @@ class Settings:
     outputs: list[str] | None = None
     mode: str = "duet"
     key: str = "auto"
+    sync: str = "internal"
     knobs: dict[str, float] = field(default_factory=lambda: {name: knob.default for name, knob in KNOBS.items()})
     seed: int | None = None
     take: str | None = None
+    kept: list[str] = field(default_factory=list)
     autoplay: bool = False
     seconds: float | None = None
 
@@ -60,10 +64,9 @@ class Settings:
 
 
 class EngineProcess:
-    """Starts an engine and talks to it. No method blocks for longer than its timeout."""
+    """Starts an engine and talks to it. Only `close` waits, and not for ever."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
         self.reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "improv.live.engine_main", settings.to_json()],
@@ -75,7 +78,10 @@ class EngineProcess:
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
+        self._commands: queue.SimpleQueue[Command | None] = queue.SimpleQueue()
         self._ended = threading.Event()
+        # An engine that hangs reads nothing: what it does not take must not keep this side waiting.
+        threading.Thread(target=self._write, name="engine-commands", daemon=True).start()
         threading.Thread(target=self._read, name="engine-reports", daemon=True).start()
 
     @property
@@ -88,17 +94,9 @@ class EngineProcess:
         """Process id of the engine."""
         return self._process.pid
 
-    @property
-    def returncode(self) -> int | None:
-        """Exit status of the engine; None while it runs."""
-        return self._process.poll()
-
     def send(self, command: Command) -> None:
         """Hand `command` to the engine; one that no longer runs is left in peace."""
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError, ValueError):
-            self._process.stdin.write(encode(command))
-            self._process.stdin.flush()
+        self._commands.put(command)
 
     def new_reports(self) -> Iterator[Report]:
         """The reports that came since the last call, oldest first."""
@@ -107,11 +105,9 @@ class EngineProcess:
                 yield self.reports.get_nowait()
 
     def close(self, timeout: float = 5.0) -> int:
-        """Asks the engine to end, kills it where it does not within `timeout` seconds; returns its exit status."""
-        assert self._process.stdin is not None
-        self.send(Quit())
-        with contextlib.suppress(OSError, ValueError):
-            self._process.stdin.close()
+        """Asks the engine to end, insists every `timeout` seconds, at last by killing it; returns its exit status."""
+        self._commands.put(Quit())
+        self._commands.put(None)
         for insist in (self._process.terminate, self._process.kill):
             try:
                 self._process.wait(timeout)
@@ -122,25 +118,38 @@ class EngineProcess:
         self._ended.wait(timeout)
         return status
 
+    def _write(self) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError, ValueError), self._process.stdin as stream:
+            while (command := self._commands.get()) is not None:
+                stream.write(encode(command))
+                stream.flush()
+
     def _read(self) -> None:
         assert self._process.stdout is not None
         begun: dict[str, None] = {}
+        outputs: dict[str, bool] = {}
         for line in self._process.stdout:
             with contextlib.suppress(ValueError):  # a half line from a killed engine
                 report = decode(line)
                 match report:
+                    case Status():
+                        outputs = report.outputs
                     case TakeBegun(path):
                         begun[path] = None
                     case TakeKept(path):
                         begun.pop(path, None)
                 self.reports.put(report)
-        for path in begun:
-            self._keep(Path(path))
+        if self._process.wait() != 0:
+            with contextlib.suppress(ImprovError):
+                end_notes(outputs)
+            for path in begun:
+                self._keep(Path(path))
         self._ended.set()
 
     def _keep(self, take: Path) -> None:
         """Makes a MIDI file of what a killed engine had recorded."""
         try:
-            self.reports.put(TakeKept(str(take), empty=finish(journal_of(take), take) == 0))
+            self.reports.put(TakeKept(str(take), empty=finish_for_another(take) == 0))
         except ImprovError as error:
             self.reports.put(Problem(str(error)))

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from improv.errors import ImprovError
 from improv.knobs import Controls
@@ -39,7 +39,10 @@ class Follow:
 
 @dataclass(frozen=True)
 class Think:
-    """Hear the frames that are over (player, partner), then answer frame `number` of performance `performance`."""
+    """Hear the frames that are over (player, partner), then answer frame `number` of performance `performance`.
+
+    `struck` is what the partner has struck in that frame already, if it has begun, [2, n_pitches].
+    """
 
     performance: int
     number: int
@@ -47,6 +50,7 @@ class Think:
     player: Frame
     turn: Turn
     controls: Controls
+    struck: Frame | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,13 @@ class Failed:
 
 
 Job = Load | Follow | Begin | Think
+
+
+class Asking(Protocol):
+    """A thinker, as the loop sees it."""
+
+    def ask(self, job: Job) -> None:
+        """Queues `job`; never blocks."""
 
 
 @dataclass
@@ -142,7 +153,7 @@ class Mind:
         self.improviser.number = job.number - len(job.heard)  # frames may have been lost in a stall
         for player, partner in job.heard:
             self.improviser.hear(player, partner)
-        frame = self.improviser.answer(job.player, job.turn, job.controls)
+        frame = self.improviser.answer(job.player, job.turn, job.controls, job.struck)
         key = self.improviser.key
         return Answer(
             job.performance, job.number, frame, time.perf_counter() - started, key.name if key is not None else ""
@@ -154,7 +165,7 @@ class Thinker:
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="thinker", daemon=True)
         self._thread.start()
 
@@ -162,14 +173,10 @@ class Thinker:
         """Queues `job`; never blocks."""
         self._jobs.put(job)
 
-    def close(self) -> None:
-        """Ends the thread after the job it is at."""
-        self._jobs.put(None)
-
     def _run(self) -> None:
         mind = Mind()
-        while (job := self._jobs.get()) is not None:
-            result = mind.do(job)
+        while True:
+            result = mind.do(self._jobs.get())
             if result is not None:
                 self._inbox.put(result)
 
@@ -186,6 +193,3 @@ class InlineThinker:
         result = self._mind.do(job)
         if result is not None:
             self._inbox.put(result)
-
-    def close(self) -> None:
-        """Nothing to end."""

@@ -1,8 +1,7 @@
 import json
-import re
 import signal
 import time
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,12 @@ from improv_process import TINY_TRAINING, run, start
 from small_music import folder, save_npz
 
 from improv.command_line import main
-from improv.command_line.train_options import RECIPE_HELP
+from improv.command_line.train_options import MODEL_HELP, RECIPE_HELP
 from improv.errors import ImprovError
 from improv.model import checkpoint
 from improv.model.config import Config
 from improv.model.sequence_model import SequenceModel
-from improv.train.presets import Recipe
+from improv.train.presets import CHOICES, RANGES, Recipe
 
 CONTRACT = {"model", "epochs", "frames", "seconds", "best_epoch", "valid", "skipped"}
 
@@ -102,7 +101,9 @@ def test_stopped_by_a_signal_it_keeps_best_and_last_and_says_where(
 
 
 def test_it_does_not_go_on_with_other_settings(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    checkpoint.save(tmp_path / "m.last.pt", SequenceModel(Config(hidden=2, recurrent=2)), recipe={}, seed=0, train_frames=0)
+    checkpoint.save(
+        tmp_path / "m.last.pt", SequenceModel(Config(hidden=2, recurrent=2)), recipe={}, seed=0, train_frames=0
+    )
     command = ["train", folder(tmp_path / "data", 2), "--out", tmp_path / "m.pt", "--resume", *TINY_TRAINING]
     assert main([str(argument) for argument in command]) == 1
     assert "other settings" in capfd.readouterr().err
@@ -152,15 +153,13 @@ def test_nothing_to_resume_is_no_reason_to_write_over_a_model(
     assert out.read_bytes() == tiny_model.read_bytes()
 
 
-def test_the_ranges_in_the_help_are_those_that_are_checked() -> None:
+def test_every_field_of_the_recipe_and_the_model_is_explained_and_its_range_checked() -> None:
     assert RECIPE_HELP.keys() == asdict(Recipe()).keys()
-    ranges = {name: re.search(r"([\d.]+) to ([\d.]+)", text) for name, text in RECIPE_HELP.items()}
-    assert [name for name, found in ranges.items() if not found] == ["optimiser", "base_rates"]
-    for item in fields(Recipe):
-        if found := ranges[item.name]:
-            low, high = (type(item.default)(number) for number in found.groups())
-            for fits in (low, high):
-                replace(Recipe(), **{item.name: fits}).check()
-            for misfit in (low - 1, high + 1):
-                with pytest.raises(ImprovError, match=item.name):
-                    replace(Recipe(), **{item.name: misfit}).check()
+    assert MODEL_HELP.keys() == asdict(Config()).keys() - {"grid", "dt", "normalised"}
+    assert RANGES.keys() | CHOICES.keys() | {"persistent", "nesterov", "base_rates"} == RECIPE_HELP.keys()
+    for name, (low, high) in RANGES.items():
+        for fits in (low, high):
+            replace(Recipe(), **{name: fits}).check()
+        for misfit in (low - 1, high + 1):
+            with pytest.raises(ImprovError, match=name):
+                replace(Recipe(), **{name: misfit}).check()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -60,10 +61,7 @@ class Listener:
     @property
     def sounding(self) -> set[int]:
         """The pitches whose note-off has not come; only note-offs count, not the controllers that silence all."""
-        sounding: set[int] = set()
-        for _, pitch, velocity in self.notes:
-            (sounding.add if velocity else sounding.discard)(pitch)
-        return sounding
+        return sounding(message for _, message in list(self.heard))
 
     def hears_more(self, patience: float = PATIENCE) -> bool:
         """Whether another note begins from now on."""
@@ -155,6 +153,15 @@ class Jam:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.said.append(line.rstrip("\n"))
+
+
+def sounding(messages: Iterable[bytes]) -> set[int]:
+    """The pitches whose note-off is not among `messages`; only note-offs count."""
+    pitches: set[int] = set()
+    for message in messages:
+        if message[0] & 0xF0 in (0x80, 0x90):
+            (pitches.add if message[0] & 0xF0 == 0x90 and message[2] else pitches.discard)(message[1])
+    return pitches
 
 
 def children(pid: int) -> list[int]:

@@ -19,6 +19,7 @@ class Recorder:
     def __init__(self, name: str) -> None:
         self._now = 0.0
         self._port = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name=name, queue_size_limit=16384)
+        self._port.ignore_types(timing=False)
         self._port.set_callback(self._hear)
 
     def attach(self, source: str) -> None:

@@ -50,7 +50,7 @@ class Nobody:
 class Studio:
     """An engine whose player is a script."""
 
-    def __init__(self, model: Path, take: Path, **settings: object) -> None:
+    def __init__(self, model: Path, take: Path, play: bool = True, **settings: object) -> None:
         self.clock = VirtualClock()
         self.tapes: dict[str, Tape] = {}
         self.reports: list[Report] = []
@@ -65,7 +65,8 @@ class Studio:
             Nobody(),
             self.reports.append,
         )
-        self.at(0.0, Play())
+        if play:
+            self.at(0.0, Play())
 
     def _open(self, name: str) -> Tape:
         self.tapes[name] = Tape(self.clock)

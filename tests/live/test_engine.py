@@ -250,7 +250,7 @@ def test_keys_held_over_play_and_stop_are_in_the_take_as_long_as_they_were_held(
     studio.at(2.0, Play())
     studio.at(4.0, Stop())
     studio.run(5)
-    player = [note for note in read_score(tmp_path / "take-2.mid").notes if note.track == 1]
+    player = [note for note in read_score(studio.take).notes if note.track == 1]
     assert [(note.pitch, round(note.onset, 1), round(note.end, 1)) for note in player] == [(72, 0.0, 3.9)]
 
 

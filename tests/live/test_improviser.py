@@ -128,6 +128,14 @@ def test_in_a_duet_a_melody_is_accompanied_from_below_and_a_bass_from_above(
     assert any(alone), "alone it has the whole keyboard"
 
 
+def test_what_the_partner_has_struck_in_a_frame_stays_and_is_harmonised_with(model: SequenceModel) -> None:
+    improviser = Improviser(model, seed=0)
+    for _ in range(20):
+        answer = improviser.answer(frame([60]), DUET, CONTROLS, struck=frame([36, 40, 60]))
+        assert answer[:, [36, 40]].all()
+        assert not answer[:, 60].any(), "but for a pitch that the player strikes"
+
+
 def test_the_partner_holds_only_what_it_struck_itself(model: SequenceModel) -> None:
     player = [frame([30, 40, 50], struck=[]) for _ in range(2)] + melody(60)
     before, held = silence()[SOUNDING], 0

@@ -12,37 +12,22 @@ import pytest
 from jack_machine import JackServer, MidiPeer
 from jam import INPUT, SLOW, Jam, Listener
 from numpy.typing import NDArray
+from shadow import DOUBLED, save_shadow
 
-from improv.model import checkpoint
-from improv.model.config import Config
-from improv.model.sequence_model import SequenceModel
+from improv.live.outputs import CONTROL
 from improv.music.midifile import read_score
-from improv.music.pianoroll import LOW
 from improv.music.score import Note
 
 pytestmark = pytest.mark.jack
 
 GRID_SECONDS = 0.125  # a sixteenth note at 120 BPM
-BASS, DOUBLED, PLAYED = range(36, 48), range(48, 60), range(60, 72)
 
 
 @pytest.fixture(scope="module")
 def shadow(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A partner whose play is known: it doubles the player's notes from C4 to B4 an octave lower, struck where they
-    are struck and held where they are held, above a bass of its own."""
-    model = SequenceModel(Config(hidden=2 * len(PLAYED), recurrent=1, bars=False, normalised=False))
-    for parameter in model.parameters():
-        parameter.data.zero_()
-    model.rbm.b_v.data.fill_(-20.0)
-    model.rbm.b_v.data[[pitch - LOW for pitch in BASS]] = -2.0
-    model.rbm.b_h.data.fill_(-22.0)
-    for hidden in range(2 * len(PLAYED)):  # one hidden unit ties each pitch to its octave, first sounding, then struck
-        part, degree = divmod(hidden, len(PLAYED))
-        played, doubled = (part * model.config.n_pitches + pitches[degree] - LOW for pitches in (PLAYED, DOUBLED))
-        model.rbm.b_v.data[played], model.rbm.W.data[played, hidden] = -60.0, 44.0  # never sounds unless it is clamped
-        model.rbm.b_v.data[doubled], model.rbm.W.data[doubled, hidden] = -14.0, 24.0
+    """A partner that doubles the player."""
     path = tmp_path_factory.mktemp("shadow") / "shadow.pt"
-    checkpoint.save(path, model)
+    save_shadow(path)
     return path
 
 
@@ -152,6 +137,7 @@ def test_onsets_lie_on_the_grid(played: Played) -> None:
 def test_every_note_ends_and_none_begins_after_the_end(played: Played) -> None:
     assert played.status == 0
     assert played.listener.sounding == set()
+    assert played.listener.heard[-1][1][0] & 0xF0 == CONTROL  # what silences everything is the last thing sent
 
 
 def test_the_take_holds_both_parts(played: Played) -> None:

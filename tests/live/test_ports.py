@@ -1,10 +1,12 @@
 """Real ports on a real JACK server, other processes at their ends, cables pulled, servers killed."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from jack_machine import JackServer, MidiPeer, eventually
+from jam import sounding
 
 from improv.errors import ImprovError
 from improv.live.ports import Patchbay, Port, PortList
@@ -12,7 +14,7 @@ from improv.live.ports import Patchbay, Port, PortList
 pytestmark = pytest.mark.jack
 
 Start = Callable[[str, str], MidiPeer]
-ON, OFF = b"\x90\x3c\x40", b"\x80\x3c\x00"
+ON, OFF, CLOCK = b"\x90\x3c\x40", b"\x80\x3c\x00", b"\xf8"
 
 
 class Ear:
@@ -107,9 +109,26 @@ def test_a_port_opens_by_a_part_of_its_name(patchbay: Patchbay, midi_peer: Start
     assert eventually(lambda: ear.messages == [ON])
 
 
-def test_an_unknown_port_is_refused_in_one_line(patchbay: Patchbay, midi_peer: Start) -> None:
+def test_a_keyboard_that_is_not_there_yet_is_told_in_one_line_and_heard_when_it_comes(
+    patchbay: Patchbay, midi_peer: Start, changes: Changes
+) -> None:
     midi_peer("play", "keyboard")
-    with pytest.raises(ImprovError, match=r"no MIDI input is named 'organ'; there is 'keyboard:out'"):
+    ear = Ear()
+    port = patchbay.open_input("organ", ear)
+    assert (
+        port.trouble == "no MIDI input is named 'organ'; there is 'keyboard:out'; it will be used as soon as it can be"
+    )
+    assert changes.ports == [("input", False)]
+    organ = midi_peer("play", "organ")
+    assert eventually(lambda: changes.ports == [("input", False), ("input", True)])
+    organ.send(ON)
+    assert eventually(lambda: ear.messages == [ON])
+
+
+def test_a_name_that_several_ports_have_is_refused_in_one_line(patchbay: Patchbay, midi_peer: Start) -> None:
+    midi_peer("play", "upper organ")
+    midi_peer("play", "lower organ")
+    with pytest.raises(ImprovError, match=r"'organ' could be any of .*'upper organ:out'.*: name more of it"):
         patchbay.open_input("organ", Ear())
 
 
@@ -120,8 +139,8 @@ def test_without_a_midi_system_the_message_says_what_to_do(
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "improv-nobody")
     with Patchbay() as patchbay:
         assert patchbay.list_ports() == PortList("", [], [], virtual=False)
-        with pytest.raises(ImprovError, match=r"no MIDI system is running \(tried JACK\): .*snd-seq.*jackd"):
-            patchbay.open_output("virtual")
+        trouble = patchbay.open_output("virtual").trouble
+        assert re.match(r"no MIDI system is running \(tried JACK\): .*snd-seq.*jackd", trouble)
 
 
 def test_an_unplugged_keyboard_is_noticed_and_plays_again_when_it_is_back(
@@ -164,7 +183,7 @@ def test_a_killed_jack_server_is_noticed_and_ports_return_with_it(
     for _ in range(10_000):  # rtmidi would wait for ever when its ring is full
         output.send(ON)
     assert eventually(lambda: changes.ports == [("input", False), ("output", False)])
-    assert eventually(lambda: changes.lists[-1].backend == "")
+    assert eventually(lambda: [ports.backend for ports in changes.lists[-1:]] == [""])
     jack_server.restart()
     assert eventually(lambda: changes.ports[2:] == [("input", True), ("output", True)])
     jack_server.connect(output.name, listener.name)
@@ -191,6 +210,62 @@ def test_a_patchbay_opened_before_the_server_finds_it(jack_server: JackServer, c
         assert patchbay.open_output("virtual").connected
 
 
+def test_a_port_opened_before_the_server_is_there_when_that_is(jack_server: JackServer, changes: Changes) -> None:
+    jack_server.kill()
+    with Patchbay(changes.on_change) as patchbay:
+        output = patchbay.open_output("virtual")
+        assert not output.connected
+        jack_server.restart()
+        assert eventually(lambda: changes.ports == [("output", False), ("output", True)])
+        assert "improv:out" in jack_server.ports()
+
+
+def test_a_server_that_stalls_keeps_nobody_waiting_and_no_note_sounding(
+    jack_server: JackServer, patchbay: Patchbay, midi_peer: Start, changes: Changes
+) -> None:
+    daw = midi_peer("record", "daw")
+    output = patchbay.open_output("daw")
+    output.send(ON)
+    assert eventually(lambda: daw.received == [ON])
+    with jack_server.stalled():
+        for message in notes(10_000):  # rtmidi would wait when its ring is full
+            output.send(message)
+        output.send(OFF)
+        assert eventually(lambda: changes.ports == [("output", False)])
+        assert "JACK has stalled" in output.trouble
+    assert eventually(lambda: changes.ports == [("output", False), ("output", True)])
+    assert eventually(lambda: sounding(daw.received) == set())
+    output.send(ON)
+    assert eventually(lambda: daw.received[-1] == ON)
+
+
+def test_what_sounded_when_the_synthesiser_was_unplugged_is_ended_when_it_is_back(
+    patchbay: Patchbay, midi_peer: Start, changes: Changes
+) -> None:
+    expander = midi_peer("record", "expander")
+    output = patchbay.open_output("expander")
+    output.send(ON)
+    assert eventually(lambda: expander.received == [ON])
+    expander.close()
+    assert eventually(lambda: changes.ports == [("output", False)])
+    output.send(OFF)
+    expander = midi_peer("record", "expander")
+    assert eventually(lambda: expander.received == [OFF])
+
+
+def test_ports_open_and_close_on_a_stalled_server_as_soon_as_it_goes_on(
+    jack_server: JackServer, patchbay: Patchbay, changes: Changes
+) -> None:
+    old = patchbay.open_output("virtual")
+    with jack_server.stalled():
+        old.close()
+        new = patchbay.open_input("virtual", Ear())
+        assert "stalled" in new.trouble
+    assert eventually(lambda: new.connected)
+    assert eventually(lambda: "improv:out" not in jack_server.ports())
+    assert changes.ports[-1] == ("input", True)
+
+
 def test_bytes_that_make_no_sense_are_survived(jack_server: JackServer, patchbay: Patchbay, midi_peer: Start) -> None:
     ear, keyboard = Ear(), midi_peer("play", "keyboard")
     jack_server.connect(keyboard.port, patchbay.open_input("virtual", ear).name)
@@ -204,8 +279,8 @@ def test_a_sysex_that_never_ends_swallows_nothing(
 ) -> None:
     ear, keyboard = Ear(), midi_peer("play", "keyboard")
     jack_server.connect(keyboard.port, patchbay.open_input("virtual", ear).name)
-    keyboard.send(b"\xf0\x01\x02", ON, b"\xf8", OFF)
-    assert eventually(lambda: ear.messages == [ON, OFF])
+    keyboard.send(b"\xf0\x01\x02", ON, CLOCK, OFF)
+    assert eventually(lambda: [message for message in ear.messages if message != CLOCK] == [ON, OFF])
 
 
 def test_ports_close_and_open_under_a_flood(patchbay: Patchbay, midi_peer: Start) -> None:

@@ -47,14 +47,6 @@ def test_pitches_outside_the_range_are_folded_into_it() -> None:
     assert {pitch % 12 for pitch in pitches} == {0 % 12, 127 % 12}
 
 
-def test_when_the_keyboard_is_gone_nothing_is_held() -> None:
-    player = quantiser()
-    player.note_on(60, 0.0)
-    player.release_all(1.0)
-    assert player.held == []
-    assert player.frame(8)[SOUNDING].sum() == 0
-
-
 def test_idle_is_how_long_ago_the_player_last_sounded() -> None:
     player = quantiser()
     assert player.idle_beats(5.0) == float("inf")

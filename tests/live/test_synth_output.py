@@ -15,8 +15,10 @@ from jack_machine import JackServer, eventually
 from numpy.typing import NDArray
 
 from improv.errors import ImprovError
+from improv.live.messages import Notice, Problem
 from improv.live.synth import SynthOutput, builtin_program, fluidsynth, open_synth
-from improv.live.synth.output import Program
+from improv.live.synth.output import FIRST_PAUSE
+from improv.live.synth.program import Program
 
 RATE = 48000
 ON, OFF = bytes([0x90, 69, 100]), bytes([0x80, 69, 0])
@@ -44,8 +46,8 @@ def open_output(request: pytest.FixtureRequest, jack_server: JackServer) -> Iter
     """Opens the instrument under test; closes it at the end."""
     opened = []
 
-    def open_it(on_problem: Callable[[str], None] = pytest.fail) -> SynthOutput:
-        opened.append(SynthOutput(program(request.param), on_problem))
+    def open_it(tell: Callable[[Problem | Notice], object] = pytest.fail) -> SynthOutput:
+        opened.append(SynthOutput(program(request.param), tell))
         return opened[-1]
 
     yield open_it
@@ -127,28 +129,49 @@ def test_closing_fades_out_what_sounds_and_leaves_no_process(
     assert last.max() < 0.05 * level.max()
 
 
-def test_an_instrument_that_dies_is_reported_once_and_sending_goes_on() -> None:
-    problems: list[str] = []
-    output = SynthOutput(DEAF, problems.append)
-    assert output.connected
-    os.kill(output.pid, signal.SIGKILL)
-    assert eventually(lambda: problems)
-    assert not output.connected
+def test_an_instrument_that_dies_is_begun_again_and_both_are_told_once() -> None:
+    told: list[Problem | Notice] = []
+    output = SynthOutput(DEAF, told.append)
+    first = output.pid
+    os.kill(first, signal.SIGKILL)
+    assert eventually(lambda: told)
     for _ in range(1000):
         output.send(ON)
+    assert eventually(lambda: len(told) == 2)
+    assert output.connected
+    assert output.pid != first
     output.close()
-    assert len(problems) == 1
-    assert "synth" in problems[0]
-    assert "\n" not in problems[0]
+    assert not exists(output.pid)
+    silent, sounds = told
+    assert isinstance(silent, Problem)
+    assert silent.text.startswith("synth is silent")
+    assert sounds == Notice("synth sounds again")
 
 
 @pytest.mark.jack
-def test_a_sound_server_that_dies_is_noticed(open_output: Callable[..., SynthOutput], jack_server: JackServer) -> None:
-    problems: list[str] = []
-    output = open_output(problems.append)
+def test_it_sounds_again_when_a_sound_server_that_died_is_back(
+    open_output: Callable[..., SynthOutput], jack_server: JackServer
+) -> None:
+    told: list[Problem | Notice] = []
+    output = open_output(told.append)
     output.send(ON)
     jack_server.kill()
-    assert eventually(lambda: problems)
+    assert eventually(lambda: told)
+    assert not output.connected
+    jack_server.restart()
+    assert eventually(lambda: told[1:] == [Notice("synth sounds again")], 60)
+    assert output.connected
+    assert sources(jack_server)
+
+
+def test_closing_while_it_is_silent_begins_nothing_again() -> None:
+    told: list[Problem | Notice] = []
+    output = SynthOutput(DEAF, told.append)
+    os.kill(output.pid, signal.SIGKILL)
+    assert eventually(lambda: told)
+    output.close()
+    time.sleep(2 * FIRST_PAUSE)
+    assert len(told) == 1
     assert not output.connected
 
 

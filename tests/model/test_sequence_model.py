@@ -35,9 +35,11 @@ def test_shapes(core: str, onsets: bool) -> None:
     assert inputs.shape == (3, 6, config.n_inputs)
     past, after = model.pasts(inputs)
     assert past.u.shape == (3, 6, 5)
-    assert past.s is not None and past.s.shape == (3, 6, 10, 3)
+    assert past.s is not None
+    assert past.s.shape == (3, 6, 10, 3)
     assert after.core.shape == model.cores.initial(3).core.shape == (2 if core == "lstm" else 1, 3, 5)
-    assert model.rbm is not None and model.nade is not None
+    assert model.rbm is not None
+    assert model.nade is not None
     b_v, b_h = model.rbm.biases(past)
     assert (b_v.shape, b_h.shape) == ((3, 6, config.n_visible), (3, 6, 7))
     flat = past.at(torch.ones(3, 6, dtype=torch.bool))
@@ -51,7 +53,8 @@ def test_a_frame_is_conditioned_on_the_frames_before_it_and_on_no_other(core: st
     one, other = frames(8), frames(8)
     other[changed] ^= 1
     pasts = [model.pasts(model.inputs(piece, 0, 4.0).unsqueeze(0))[0].at(0) for piece in (one, other)]
-    assert model.rbm is not None and model.nade is not None
+    assert model.rbm is not None
+    assert model.nade is not None
     for estimator in (model.rbm, model.nade):
         before, after = (estimator.predicted(past) for past in pasts)
         torch.testing.assert_close(before[: changed + 1], after[: changed + 1])
@@ -89,7 +92,8 @@ def test_a_tied_core_hears_every_pitch_alike() -> None:
     sounding[0, torch.arange(5), torch.tensor([20, 24, 27, 20, 32])] = 1
     higher = sounding.roll(3, dims=2)
     low, high = (model.pasts(v)[0].s for v in (sounding, higher))
-    assert low is not None and high is not None
+    assert low is not None
+    assert high is not None
     torch.testing.assert_close(low[:, :, 3:40], high[:, :, 6:43])
 
 

@@ -9,6 +9,10 @@ _CHANGING = re.compile(r" \d+(:\d+)?$")  # ALSA appends `client:port`, Windows M
 _OWN = re.compile(r"improv\b")
 
 
+class NotThere(ImprovError):
+    """What was asked for is not there now, but may come."""
+
+
 def steady(listed: list[str], *, numbered: bool) -> dict[str, str]:
     """The ports that are not improv's own: steady name -> name as the backend lists it, in the same order.
 
@@ -43,7 +47,8 @@ def the_one(names: list[str], wanted: str, kind: str) -> str:
         kind: `input` or `output`, for the message.
 
     Raises:
-        ImprovError: none or several match; the message names the candidates.
+        NotThere: none matches.
+        ImprovError: several do. Both messages name the candidates.
     """
     found = matching(names, wanted)
     if len(found) == 1:
@@ -51,8 +56,8 @@ def the_one(names: list[str], wanted: str, kind: str) -> str:
     if found:
         raise ImprovError(f"{wanted!r} could be any of the MIDI {kind}s {_listing(found)}: name more of it")
     if names:
-        raise ImprovError(f"no MIDI {kind} is named {wanted!r}; there is {_listing(names)}")
-    raise ImprovError(f"no MIDI {kind} is named {wanted!r}, and there is no other: plug it in or start its program")
+        raise NotThere(f"no MIDI {kind} is named {wanted!r}; there is {_listing(names)}")
+    raise NotThere(f"no MIDI {kind} is named {wanted!r}, and there is no other: plug it in or start its program")
 
 
 def _listing(names: list[str]) -> str:

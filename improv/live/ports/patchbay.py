@@ -11,7 +11,8 @@ from typing import Any
 
 from improv.errors import ImprovError
 from improv.live.ports.backend import Backend, abandon, choose_backend, discard
-from improv.live.ports.names import matching, the_one
+from improv.live.ports.jack import Pulse
+from improv.live.ports.names import NotThere, matching, the_one
 from improv.live.ports.port import InputPort, OnMessage, OutputPort, Port
 
 POLL_SECONDS = 0.25
@@ -36,10 +37,12 @@ class PortList:
 class Patchbay:
     """Opens ports by name and watches them from a thread of its own.
 
-    A port that vanishes (unplugged, its program killed, the server gone) is disconnected and comes back by itself.
+    A port that is not there yet, or vanishes (unplugged, its program killed, the server gone or stalled), is connected
+    as soon as it is there.
 
     Args:
-        on_change: called, on the watching thread, with a port and whether it was connected (or else disconnected).
+        on_change: called with a port and whether it has been connected; where it has not been found, was disconnected
+            or has stalled, `port.trouble` says so. On the watching thread, or on the one that opens the port.
         on_list: called there with the new list whenever what can be connected changes.
     """
 
@@ -55,6 +58,9 @@ class Patchbay:
         self._changes: list[tuple[Port, bool]] = []
         self._backend: Backend | None = None
         self._session: Hashable | None = None
+        self._pulse = Pulse()
+        self._stalled = False
+        self._leaving: list[Any] = []  # rtmidi objects to be closed when the system goes on
         self._listers: dict[str, Any] = {}
         self._closing = threading.Event()
         with contextlib.suppress(ImprovError):
@@ -84,8 +90,10 @@ class Patchbay:
         `on_message(seconds, message)` gets each channel message with its arrival on `time.perf_counter`, on another
         thread.
 
+        A port or MIDI system that is not there is waited for: see `port.connected` and `port.trouble`.
+
         Raises:
-            ImprovError: there is no such port, or several, or no MIDI system.
+            ImprovError: waiting cannot help: several ports match, or the system has no virtual ones.
         """
         port = InputPort(wanted, on_message, self._forget)
         self._open(port)
@@ -104,25 +112,35 @@ class Patchbay:
         with self._lock:
             for port in list(self._ports):
                 port.close()
-            for lister in self._listers.values():
-                discard(lister)
+            let_go = discard if self._pulse.beats() else abandon
+            for midi in (*self._listers.values(), *self._leaving):
+                let_go(midi)
 
     # --- opening --------------------------------------------------------------------------------------------------
 
     def _open(self, port: Port) -> None:
         with self._lock:
-            backend = self._backend or self._attach()
-            if port.virtual and not backend.virtual:
-                raise ImprovError(
-                    f"{backend.name} has no virtual ports: install a loopback driver such as loopMIDI and name its port"
-                )
             try:
-                if not port.virtual:
-                    port.name = the_one(list(backend.names(self._listed(port.kind))), port.wanted, port.kind)
-                self._connect(port)
-            except OSError as error:
-                raise ImprovError(f"cannot open the MIDI {port.kind} {port.name}: {error}") from error
+                self._find(port, self._backend or self._attach())
+            except NotThere as error:
+                port.trouble = f"{error}; it will be used as soon as it can be"
             self._ports.append(port)
+        if not port.connected:
+            self._on_change(port, False)
+
+    def _find(self, port: Port, backend: Backend) -> None:
+        if port.virtual and not backend.virtual:
+            raise ImprovError(
+                f"{backend.name} has no virtual ports: install a loopback driver such as loopMIDI and name its port"
+            )
+        if not self._pulse.beats():
+            raise NotThere(f"{backend.name} has stalled")
+        try:
+            if not port.virtual:
+                port.name = the_one(list(backend.names(self._listed(port.kind))), port.wanted, port.kind)
+            self._connect(port)
+        except OSError as error:
+            raise NotThere(f"cannot open the MIDI {port.kind} {port.name}: {error}") from error
 
     def _connect(self, port: Port) -> None:
         assert self._backend is not None
@@ -132,12 +150,15 @@ class Patchbay:
             port.listed = next((name for name in self._listed(port.seen_among) if name not in before), None)
             port.name = port.listed or port.name
         else:
-            port.listed = self._backend.names(before)[port.name]
-            port.connect(self._backend, before.index(port.listed))
+            listed = self._backend.names(before).get(port.name)
+            if listed is None:
+                raise OSError("it has just gone")
+            port.connect(self._backend, before.index(listed))
+            port.listed = listed
 
     def _forget(self, port: Port) -> None:
         with self._lock:
-            port.disconnect()
+            port.let_go(discard if self._pulse.beats() else self._leaving.append)
             if port in self._ports:
                 self._ports.remove(port)
 
@@ -147,8 +168,8 @@ class Patchbay:
         try:
             self._listers = {"input": backend.new_input("improv watch"), "output": backend.new_output("improv watch")}
         except OSError as error:
-            raise ImprovError(f"{backend.name} has just stopped: try again ({error})") from error
-        self._backend, self._session = backend, session
+            raise NotThere(f"{backend.name} has just stopped ({error})") from error
+        self._backend, self._session, self._pulse = backend, session, backend.pulse()
         return backend
 
     def _listed(self, kind: str) -> list[str]:
@@ -172,27 +193,52 @@ class Patchbay:
     def _tend(self) -> None:
         """Bring what is connected in line with what is there."""
         try:
-            if self._backend is not None and self._backend.session() != self._session:
+            backend = self._backend or self._attach()
+            beats = backend.session() == self._session and self._pulse.beats()
+            if backend.session() != self._session:  # a server that dies has stalled, too, for a moment
                 self._mourn()
-            if self._backend is None:
-                self._attach()
-            for port in self._ports:
-                self._tend_port(port)
+                return
+            self._note_stall(not beats)
+            if beats:
+                self._tend_ports()
         except (ImprovError, OSError):
             self._mourn()  # the next look begins anew
 
     def _mourn(self) -> None:
         """The backend has died: let go of everything it gave."""
         for port in self._ports:
-            self._drop(port, abandon)
-        for lister in self._listers.values():
-            abandon(lister)
-        self._listers, self._backend = {}, None
+            self._tell_lost(port)
+            port.let_go(abandon)
+        for midi in (*self._listers.values(), *self._leaving):
+            abandon(midi)
+        self._listers, self._leaving = {}, []
+        self._backend, self._pulse, self._stalled = None, Pulse(), False
+
+    def _note_stall(self, stalled: bool) -> None:
+        """The system has stopped in its tracks, and nothing may be asked of it, or it goes on."""
+        assert self._backend is not None
+        before, self._stalled = self._stalled, stalled
+        for port in self._ports:
+            port.set_stalled(stalled)
+            if port.attached and stalled is not before:
+                port.trouble = f"{port.wanted} is silent: {self._backend.name} has stalled; it goes on when that does"
+                self._changes.append((port, not stalled))
+
+    def _tend_ports(self) -> None:
+        for midi in self._leaving:
+            discard(midi)
+        self._leaving.clear()
+        for port in self._ports:
+            self._tend_port(port)
 
     def _tend_port(self, port: Port) -> None:
         assert self._backend is not None
-        if port.lost or (port.listed is not None and port.listed not in self._listed(port.seen_among)):
-            self._drop(port, discard)
+        if port.lost:
+            self._tell_lost(port)
+            port.let_go(discard)
+        elif port.listed is not None and port.listed not in self._listed(port.seen_among):
+            self._tell_lost(port)
+            port.disconnect()
         if port.connected:
             return
         if not port.virtual:
@@ -205,9 +251,9 @@ class Patchbay:
             self._connect(port)
             self._changes.append((port, True))
 
-    def _drop(self, port: Port, let_go: Callable[[Any], None]) -> None:
-        if port.attached:
-            port.disconnect(let_go)
+    def _tell_lost(self, port: Port) -> None:
+        if port.attached and not self._stalled:
+            port.trouble = f"{port.wanted} is gone; it will be used again when it is back"
             self._changes.append((port, False))
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 from improv.live.parser import Parser
-from improv.live.ports.backend import Backend, discard
+from improv.live.ports.backend import Backend
+from improv.live.ports.jack import Pulse
 from improv.live.ports.sysex import SYSEX_END, SysexEnder
 
 OnMessage = Callable[[float, bytes], None]
 
 VIRTUAL = "virtual"
 _ASK_SECONDS = 0.001
-_RING_BYTES = 8000  # half of the ring in which rtmidi's JACK output waits, for ever, when nobody empties it
+_RING_BYTES = 16000  # in the ring that every cycle empties; where it is full, rtmidi's JACK output waits for ever
 _LENGTH_FIELD = 4  # bytes it adds to every message there
-_LAST_SECONDS = 0.06  # two JACK periods and more: a port that goes sooner takes its last note-offs with it
+_LATE_SECONDS = 0.25  # longer than a cycle: what is sent after so long without one would come too late to be music
+_NOTE_OFF, _NOTE_ON = 0x80, 0x90
+_LAST_CYCLES, _LAST_SECONDS = 3, 0.06  # a port that goes sooner takes its last note-offs with it
 
 
 class Port:
@@ -28,6 +32,8 @@ class Port:
         name: its name as other programs (virtual) or people (a device) know it.
         listed: the name under which the backend lists it while it is there.
         lost: whether it broke under its user and the patchbay has not yet dealt with it.
+        stalled: whether its system lives but does not go on.
+        trouble: why it is not connected, in one line.
     """
 
     kind: ClassVar[str]
@@ -36,8 +42,10 @@ class Port:
         self.wanted = wanted
         self.name = wanted
         self.listed: str | None = None
-        self.lost = False
-        self._midi: Any = None
+        self.lost = self.stalled = False
+        self.trouble = ""
+        self._client: Any = None  # the rtmidi object, which outlives a cable: a new one costs JACK fifty milliseconds
+        self._midi: Any = None  # the same while its port is open
         self._lock = threading.Lock()
         self._on_close = on_close
 
@@ -53,13 +61,13 @@ class Port:
 
     @property
     def attached(self) -> bool:
-        """Whether it holds an object of the backend, be it a broken one."""
+        """Whether it has a port of the backend open, be it a broken one."""
         return self._midi is not None
 
     @property
     def connected(self) -> bool:
         """Whether messages pass."""
-        return self.attached and not self.lost
+        return self.attached and not self.lost and not self.stalled
 
     def close(self) -> None:
         """Close it for good; may be called twice."""
@@ -72,22 +80,38 @@ class Port:
             OSError: the backend refuses, for example because the device has just gone.
         """
         client, port = self._own_names(backend)
-        midi = self._new(backend, client)
+        if self._client is None:
+            self._client = self._new(backend, client)
         try:
-            midi.open_virtual_port(port) if index is None else midi.open_port(index, port)
-        except OSError:
-            discard(midi)
-            raise
-        self.lost = False
-        self._midi = midi
+            self._client.open_virtual_port(port) if index is None else self._client.open_port(index, port)
+        except ValueError as error:  # rtmidi's for a number that is no more
+            raise OSError(str(error)) from error
+        self.lost = self.stalled = False
+        self._midi = self._client
 
-    def disconnect(self, let_go: Callable[[Any], None] = discard) -> None:
-        """Let go of the backend, whose object is handed to `let_go`. At most one message is still on its way."""
-        with self._lock:  # a send holds it only as long as it takes: from here on none is on its way
+    def set_stalled(self, stalled: bool) -> None:
+        """Its system does not go on, or does again."""
+        self.stalled = stalled
+
+    def disconnect(self) -> None:
+        """Close the port and keep what else the backend gave, for the next time."""
+        if self._detach() is not None:
+            with contextlib.suppress(OSError):
+                self._client.close_port()
+
+    def let_go(self, how: Callable[[Any], None]) -> None:
+        """Hand all that the backend gave to `how`."""
+        self._detach()
+        client, self._client = self._client, None
+        if client is not None:
+            how(client)
+
+    def _detach(self) -> Any:
+        """From here on no message is on its way."""
+        with self._lock:  # a send holds it only as long as it takes
             midi, self._midi = self._midi, None
         self.listed, self.lost = None, False
-        if midi is not None:
-            let_go(midi)
+        return midi
 
     def _own_names(self, backend: Backend) -> tuple[str, str]:
         raise NotImplementedError
@@ -109,27 +133,44 @@ class InputPort(Port):
         super().__init__(wanted, on_close)
         self._on_message = on_message
         self._ender: SysexEnder | None = None
+        self._listening: threading.Thread | None = None
 
     def connect(self, backend: Backend, index: int | None) -> None:
         """Open the port and listen to it; see Port."""
-        ender = SysexEnder(backend) if backend.name == "JACK" else None
-        try:
-            super().connect(backend, index)
-        except OSError:
-            if ender is not None:
-                ender.close(discard)
-            raise
-        if ender is not None:
-            ender.aim()
-        self._ender = ender
-        threading.Thread(target=self._listen, args=(self._midi,), name="midi-input", daemon=True).start()
+        if self._ender is None and backend.name == "JACK":
+            self._ender = SysexEnder(backend)
+        if self._ender is not None:
+            self._ender.look()
+        super().connect(backend, index)
+        if self._ender is not None:
+            try:
+                self._ender.aim()
+            except OSError:
+                super().disconnect()
+                raise
+        self._listening = threading.Thread(target=self._listen, args=(self._midi,), name="midi-input", daemon=True)
+        self._listening.start()
 
-    def disconnect(self, let_go: Callable[[Any], None] = discard) -> None:
+    def disconnect(self) -> None:
+        """Close the port; see Port."""
+        super().disconnect()
+        while self._client is not None and self._client.get_message() is not None:
+            pass  # nobody wants to hear it when it is back
+        if self._ender is not None:
+            self._ender.rest()
+
+    def let_go(self, how: Callable[[Any], None]) -> None:
         """Let go of the backend; see Port."""
-        super().disconnect(let_go)
+        super().let_go(how)
         ender, self._ender = self._ender, None
         if ender is not None:
-            ender.close(let_go)
+            ender.let_go(how)
+
+    def _detach(self) -> Any:
+        midi = super()._detach()
+        if self._listening is not None:
+            self._listening.join()
+        return midi
 
     def _listen(self, midi: Any) -> None:
         # We ask rather than let rtmidi call: its callback makes the system's realtime thread wait for the interpreter,
@@ -154,7 +195,8 @@ class InputPort(Port):
 
     def _new(self, backend: Backend, client: str) -> Any:
         midi = backend.new_input(client)
-        midi.ignore_types(sysex=backend.name != "JACK")  # what an unended sysex swallowed comes as part of it
+        # What an unended sysex swallowed comes as part of it; `timing` is the clock.
+        midi.ignore_types(sysex=backend.name != "JACK", timing=False)
         return midi
 
 
@@ -165,28 +207,59 @@ class OutputPort(Port):
 
     def __init__(self, wanted: str, on_close: Callable[[Port], None]) -> None:
         super().__init__(wanted, on_close)
-        self._backend: Backend | None = None
-        self._session: object = None
-        self._unchecked = 0
+        self._pulse = Pulse()
+        self._cycle, self._cycle_at, self._in_ring = 0, 0.0, 0
+        self._sounding: set[tuple[int, int]] = set()  # (channel, pitch) that were sent and whose end was not
 
     def send(self, message: bytes) -> None:
-        """Send one complete message, at once or, where the port is not connected, not at all. Never raises or waits."""
+        """Send one complete message, at once or, where that is not possible, not at all. Never raises or waits."""
         with self._lock:
-            if self._midi is None or self.lost:
-                return
-            try:
-                self._midi.send_message(message)
-            except (OSError, ValueError):
-                self.lost = True
-            self._unchecked += len(message) + _LENGTH_FIELD
-            if self._unchecked > _RING_BYTES:
-                self._unchecked = 0
-                assert self._backend is not None
-                self.lost = self.lost or self._backend.session() != self._session
+            if self.connected and self._has_room(len(message) + _LENGTH_FIELD):
+                self._send(message)
+
+    def connect(self, backend: Backend, index: int | None) -> None:
+        """Open the port, and end there what could not be ended before; see Port."""
+        super().connect(backend, index)
+        self._end_notes()
+
+    def set_stalled(self, stalled: bool) -> None:
+        """See Port; what could not be ended in the meantime is ended now."""
+        resumes = self.stalled and not stalled
+        super().set_stalled(stalled)
+        if resumes:
+            self._end_notes()
+
+    def _end_notes(self) -> None:
+        with self._lock:
+            for channel, pitch in sorted(self._sounding if self.connected else ()):
+                self._send(bytes([_NOTE_OFF | channel, pitch, 0]))
+
+    def _send(self, message: bytes) -> None:
+        try:
+            self._midi.send_message(message)
+        except (OSError, ValueError):
+            self.lost = True
+            return
+        kind, note = message[0] & 0xF0, (message[0] & 0x0F, message[1])
+        if kind == _NOTE_ON and message[2]:
+            self._sounding.add(note)
+        elif kind in (_NOTE_OFF, _NOTE_ON):
+            self._sounding.discard(note)
+
+    def _has_room(self, size: int) -> bool:
+        cycle, now = self._pulse.cycle(), time.monotonic()
+        if cycle != self._cycle:
+            self._cycle, self._cycle_at, self._in_ring = cycle, now, 0
+        self._in_ring += size
+        if self._in_ring > _RING_BYTES or now - self._cycle_at > _LATE_SECONDS:
+            self.stalled = True
+        return not self.stalled
 
     def close(self) -> None:
         """Close it for good, once what was sent has arrived; may be called twice."""
         if self.connected:
+            for _ in range(_LAST_CYCLES):
+                self._pulse.beats()
             time.sleep(_LAST_SECONDS)
         super().close()
 
@@ -196,5 +269,5 @@ class OutputPort(Port):
         return ("improv" if self.virtual else "improv to", "out")  # scripts connect `improv:out`
 
     def _new(self, backend: Backend, client: str) -> Any:
-        self._backend, self._session, self._unchecked = backend, backend.session(), 0
+        self._pulse = backend.pulse()
         return backend.new_output(client)

@@ -16,7 +16,7 @@ from typing import Any
 from improv.errors import ImprovError
 from improv.live.synth.instrument import Synth
 from improv.live.synth.midi import CHANNELS, CONTROL, NOTES_OFF, split
-from improv.live.synth.output import FAILED, PRIORITY, READY
+from improv.live.synth.program import FAILED, PRIORITY, READY
 from improv.live.synth.voices import Audio
 
 BLOCK = 256  # frames

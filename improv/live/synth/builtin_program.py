@@ -2,7 +2,7 @@
 
 import sys
 
-from improv.live.synth.output import Program
+from improv.live.synth.program import Program
 
 PROGRAM = Program(
     label="the built-in instrument",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from improv.live.synth.midi import CHANNELS, CONTROL, NOTE_OFF, NOTE_ON, NOTES_OFF, PROGRAM_CHANGE, SOUND_OFF, SUSTAIN
-from improv.live.synth.output import PRIORITY, READY, Program
+from improv.live.synth.program import PRIORITY, READY, Program
 
 DRIVERS = {"darwin": ("coreaudio",), "win32": ("wasapi", "dsound")}
 LINUX_DRIVERS = ("jack", "pipewire", "pulseaudio", "alsa")

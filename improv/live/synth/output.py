@@ -1,137 +1,83 @@
-"""An instrument in a child process, fed through a pipe. A loop that sends to it never waits for it."""
+"""The output `synth`: an instrument that is begun again when it ends."""
 
-import contextlib
-import os
-import queue
-import subprocess
-import sys
+from __future__ import annotations
+
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 from improv.errors import ImprovError
-from improv.live.synth.midi import is_channel_message
+from improv.live.messages import Notice, Problem
+from improv.live.synth.program import Program, RunningProgram
 
-READY = "ready"
-FAILED = "failed: "
-START_SECONDS, CLOSE_SECONDS = 20.0, 3.0
-PRIORITY = 1  # real-time, above ordinary work and below the tick of the engine
-
-
-@dataclass(frozen=True)
-class Program:
-    """A program that plays what it reads on its standard input and ends when that closes.
-
-    Attributes:
-        label: its name in messages to the user.
-        command: how to start it.
-        encode: a channel message as the program reads it.
-        environment: added to this process's.
-        greeting: written first; the program must then answer with the line READY, or `FAILED` and the reason.
-        farewell: written last; releases every note.
-        lost: what it prints when it has lost its sound device but runs on.
-    """
-
-    label: str
-    command: list[str]
-    encode: Callable[[bytes], bytes] = bytes
-    environment: Mapping[str, str] = field(default_factory=dict)
-    greeting: bytes = b""
-    farewell: bytes = b""
-    lost: str | None = None
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 16.0  # seconds between attempts; each is longer, for each costs a second of computing
 
 
 class SynthOutput:
-    """An open output that sounds here. Two threads, one for each direction, wait in the engine's place.
+    """An open output that sounds here, or will again: when its sound device or server is back, so is it.
+
+    Args:
+        program: the instrument.
+        tell: told when it falls silent and when it sounds again; called from a thread of its own.
 
     Raises:
         ImprovError: the program can't sound here.
     """
 
-    name = "synth"
-
-    def __init__(self, program: Program, on_problem: Callable[[str], None]) -> None:
-        self.label = program.label
+    def __init__(self, program: Program, tell: Callable[[Problem | Notice], object]) -> None:
         self._program = program
-        self._on_problem = on_problem
-        self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._answered = threading.Event()
-        self._ready = self._closing = False
-        self._reason = f"{program.label} does not start"
-        self._process = _start(program)
-        self._queue.put(program.greeting)
-        self._reader = threading.Thread(target=self._read, name="synth-reader", daemon=True)
-        self._reader.start()
-        threading.Thread(target=self._write, name="synth-writer", daemon=True).start()
-        self._answered.wait(START_SECONDS)
-        if not self._ready:
-            self.close()
-            raise ImprovError(f"no sound can be played here: {self._reason}")
+        self._tell = tell
+        self._closing = threading.Event()
+        self._ended = threading.Event()
+        self._swapping = threading.Lock()
+        self._instrument = RunningProgram(program, self._ended.set)
+        threading.Thread(target=self._watch, name="synth", daemon=True).start()
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages to the user."""
+        return self._program.label
 
     @property
     def connected(self) -> bool:
         """Whether what is sent sounds."""
-        return self._ready and not self._closing and self._process.poll() is None
+        return self._instrument.connected
 
     @property
     def pid(self) -> int:
         """Process id of the instrument."""
-        return self._process.pid
+        return self._instrument.pid
 
     def send(self, message: bytes) -> None:
-        """Play one raw channel message; anything else is passed over. Never waits, never raises."""
-        if is_channel_message(message):
-            self._queue.put(self._program.encode(message))
+        """Play one raw channel message, where it sounds; anything else is passed over. Never waits, never raises."""
+        if not self._ended.is_set():
+            self._instrument.send(message)
 
     def close(self) -> None:
         """Release every note, let them fade and end the process; once closed, closing again does nothing."""
-        self._closing = True
-        self._queue.put(self._program.farewell)
-        self._queue.put(None)
-        try:
-            self._process.wait(CLOSE_SECONDS if self._ready else 0.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._reader.join(CLOSE_SECONDS)
+        self._closing.set()
+        self._ended.set()
+        with self._swapping:
+            self._instrument.close()
 
-    def _write(self) -> None:
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError), self._process.stdin as pipe:
-            while (data := self._queue.get()) is not None:
-                pipe.write(data)
+    def _watch(self) -> None:
+        while self._ended.wait() and not self._closing.is_set():
+            self._tell(Problem(f"synth is silent: {self.label} has lost its sound device; it will be tried again"))
+            if self._begin_again():
+                self._tell(Notice("synth sounds again"))
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as pipe:
-            for line in pipe:
-                self._hear(line.decode(errors="replace").strip().removeprefix("> "))  # a shell's prompt
-        self._process.wait()
-        self._answered.set()
-        if self._ready and not self._closing:
-            self._on_problem(f"{self.label} has lost its sound device or ended: no sound from `{self.name}` any more")
-
-    def _hear(self, line: str) -> None:
-        if line == READY:
-            self._ready = True
-            self._answered.set()
-        elif line.startswith(FAILED):
-            self._reason = line.removeprefix(FAILED)
-        elif self._program.lost is not None and self._program.lost in line:
-            self._process.kill()
-
-
-def _start(program: Program) -> subprocess.Popen[bytes]:
-    try:
-        return subprocess.Popen(
-            program.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-            env={**os.environ, **program.environment},
-            start_new_session=sys.platform != "win32",  # Ctrl+C must not cut off what the engine is about to release
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
-    except OSError as error:
-        raise ImprovError(f"{program.label} does not start: {error}") from error
+    def _begin_again(self) -> bool:
+        pause = FIRST_PAUSE
+        while not self._closing.wait(pause):
+            pause = min(2 * pause, LONGEST_PAUSE)
+            self._ended.clear()
+            try:
+                instrument = RunningProgram(self._program, self._ended.set)
+            except ImprovError:
+                self._ended.set()
+                continue
+            with self._swapping:
+                if not self._closing.is_set():
+                    self._instrument = instrument
+                    return True
+            instrument.close()
+        return False
