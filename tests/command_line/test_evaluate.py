@@ -20,7 +20,7 @@ def test_json_is_one_object_with_the_keys_of_the_contract(tiny_model: Path, tmp_
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert figures.keys() >= CONTRACT
-    names = ("notes_per_frame", "repeated", "silent")
+    names = ("notes_per_frame", "repeated", "silent", "polyphony", "pitch_classes")
     assert figures["free_run"].keys() == {*names, *(f"{name}_data" for name in names)}
     assert figures["frames"] == 2 * 4 * 16
     assert "broken.mid: the file is empty" in done.stderr

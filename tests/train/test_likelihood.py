@@ -1,10 +1,17 @@
+import numpy as np
 import pytest
 import torch
 from tiny_rbm import TinyRbm, states
+from torch import Tensor
 
 from improv.model import rbm
+from improv.model.config import Config
+from improv.model.core import Past
+from improv.model.nade import log_probability
+from improv.model.sequence_model import SequenceModel
+from improv.music.pianoroll import PianoRoll
 from improv.train import likelihood
-from improv.train.likelihood import Partition, ais, in_chunks
+from improv.train.likelihood import Partition, ais, conditioned, importance, rbm_likelihood, sketch
 
 FRAMES = [TinyRbm.random(8, 6, seed=0, scale=1.5)]
 FRAMES += [
@@ -54,11 +61,62 @@ def test_log_likelihoods_of_all_states_sum_to_one() -> None:
     assert float(log_p.logsumexp(0)) == pytest.approx(0, abs=0.05)
 
 
-def test_in_chunks_every_frame_is_estimated_in_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_model(estimator: str, tied: int = 0) -> SequenceModel:
+    """One whose frames depend on the past, and small enough for enumeration."""
+    torch.manual_seed(0)
+    config = Config(estimator=estimator, hidden=5, recurrent=4, tied=tied, low=60, n_pitches=6, onsets=False, bars=False)
+    model = SequenceModel(config).eval().requires_grad_(False)
+    for name, parameter in model.named_parameters():
+        parameter.normal_(std=0.1 if "nade" in name else 0.7)  # proposals spread over all frames
+    return model
+
+
+def exact(model: SequenceModel, v: Tensor, past: Past) -> Tensor:
+    """log P of frames v [N, 6] under the model's RBM, by enumeration."""
+    assert model.rbm is not None
+    index = (v.long() << torch.arange(6)).sum(1)
+    frames = zip(index, *model.rbm.biases(past), strict=True)
+    return torch.stack([TinyRbm(model.rbm.W, b_v, b_h).visible().log()[i] for i, b_v, b_h in frames])
+
+
+@pytest.mark.parametrize("estimator", ["rbm", "both"])
+def test_every_frame_is_estimated_in_its_place(monkeypatch: pytest.MonkeyPatch, estimator: str) -> None:
     monkeypatch.setattr(likelihood, "CHUNK", 5)
-    done: list[int] = []
-    whole = in_chunks(WEIGHTS, B_V, B_H, 64, 100, torch.Generator().manual_seed(0), done.append)
-    assert done == [5, 5, 2]
-    assert (whole.log_z - TRUTH).abs().max() < 0.2
-    assert (whole.variance.shape, whole.particles.shape) == ((12,), (12, 64, 8))
-    assert TRUTH.std() > 0.5, "frames out of place would be noticed"
+    model, roll = small_model(estimator, tied=3), random_roll()
+    ((v, past),) = conditioned(model, [roll])
+    found = rbm_likelihood(model, v, past, 256, 200, torch.Generator().manual_seed(0))
+    truth = exact(model, v, past).float()
+    assert (found.log_p - truth).abs().max() < 0.2
+    assert found.particles.shape == (12, 256, 6)
+    assert truth.std() > 0.5, "frames out of place would be noticed"
+
+
+def test_proposals_of_nade_find_the_partition_function() -> None:
+    model, roll = small_model("both"), random_roll()
+    ((v, past),) = conditioned(model, [roll])
+    assert model.rbm is not None
+    b_v, b_h = model.rbm.biases(past)
+    log_z = importance(model, past, b_v, b_h, 3000, torch.Generator().manual_seed(0))
+    log_p = -rbm.free_energy(v, model.rbm.W, b_v, b_h) - log_z
+    torch.testing.assert_close(log_p, exact(model, v, past).float(), rtol=0, atol=0.2)
+
+
+def test_beside_a_nade_the_more_cautious_of_both_estimates_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, roll = small_model("both"), random_roll()
+    ((v, past),) = conditioned(model, [roll])
+    fair = rbm_likelihood(model, v, past, 64, 100, torch.Generator().manual_seed(0)).log_p
+    monkeypatch.setattr(likelihood, "importance", lambda *_args: torch.full((len(v),), 50.0))
+    assert (rbm_likelihood(model, v, past, 64, 100, torch.Generator().manual_seed(0)).log_p < fair - 10).all()
+
+
+def test_a_nade_is_chosen_by_its_exact_likelihood() -> None:
+    model, rolls = small_model("nade"), [random_roll(seed) for seed in range(3)]
+    assert model.nade is not None
+    log_p = torch.cat([log_probability(model.nade, v, past) for v, past in conditioned(model, rolls)])
+    assert sketch(model, rolls, seed=0) == pytest.approx(float(log_p.mean()))
+
+
+def random_roll(seed: int = 0) -> PianoRoll:
+    """Twelve random frames of six pitches."""
+    sounding = np.random.default_rng(seed).integers(0, 2, (12, 6)).astype(np.uint8)
+    return PianoRoll.from_sounding(sounding, 0.25, 60)
