@@ -64,8 +64,14 @@ def main() -> int:
     reporter = Reporter(reports)
     clock = RealClock()
     sys.setswitchinterval(SWITCH_SECONDS)
+    signalled: list[int] = []  # whoever started the engine does not end it so: to them it has failed
+
+    def on_signal(number: int, _frame: object) -> None:
+        signalled.append(number)
+        clock.inbox.put(Quit())
+
     for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: clock.inbox.put(Quit()))
+        signal.signal(name, on_signal)
     threading.Thread(target=_read_commands, args=(clock.inbox,), name="commands", daemon=True).start()
     thinker = Thinker(clock.inbox)
     try:
@@ -78,7 +84,7 @@ def main() -> int:
             engine = Engine(settings, clock, thinker, outputs, PlayerInput(patchbay, inbox), reporter.report, priority)
             gc.freeze()
             engine.run()
-        return 0
+        return 1 if signalled else 0
     except ImprovError as error:
         reporter.report(Problem(str(error), fatal=True))
         return 1

@@ -210,7 +210,7 @@ def test_the_synth_sounds_both_parts_and_a_port_the_partner_alone(tiny_model: Pa
 
 def test_a_model_with_another_grid_can_be_swapped_in_while_playing(studio: Studio, tmp_path: Path) -> None:
     model = SequenceModel(Config(hidden=8, recurrent=8, grid=1.0))
-    model.b_v.data.fill_(-3.0)
+    model.rbm.b_v.data.fill_(-3.0)
     other = tmp_path / "slow.pt"
     checkpoint.save(other, model)
     studio.at(3.0, SetModel(str(other)))
