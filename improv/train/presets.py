@@ -1,6 +1,6 @@
 """Whole training recipes, by name."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from improv.errors import ImprovError
@@ -104,12 +104,31 @@ class Preset:
     reading: dict[str, Any]
 
 
+BENCHMARK = Recipe(batch=8, length=96, learning_rate=0.005, warm_up=0.01, weight_decay=0.001, average=0.99)
+BENCHMARK_MODEL: dict[str, Any] = {"estimator": "nade", "tied": 48, "core": "gru", "recurrent": 128}
+
 PRESETS = {
     "partner": Preset(
         "a partner for jamming: sixteenths, struck and held notes told apart",
         Recipe(epochs=20, cd_steps=10, elsewhere=0.25, batch=24, alone=0.4),
-        {"hidden": 200, "recurrent": 256, "core": "gru", "onsets": True, "bars": True},
+        {"hidden": 200, "recurrent": 256, "core": "gru"},
         {"grid": 0.25},
+    ),
+    "jsb": Preset(
+        "for likelihood on the JSB Chorales' piano-rolls",
+        replace(BENCHMARK, epochs=24, batch=16, length=64, input_dropout=0.15, state_dropout=0.15),
+        BENCHMARK_MODEL,
+        {},
+    ),
+    "nottingham": Preset(
+        "for likelihood on Nottingham's piano-rolls", replace(BENCHMARK, epochs=10), BENCHMARK_MODEL, {}
+    ),
+    "musedata": Preset("for likelihood on MuseData's piano-rolls", replace(BENCHMARK, epochs=10), BENCHMARK_MODEL, {}),
+    "piano-midi": Preset(
+        "for likelihood on Piano-midi.de's piano-rolls",
+        replace(BENCHMARK, epochs=10, input_dropout=0.15, state_dropout=0.2),
+        BENCHMARK_MODEL,
+        {},
     ),
     "tutorial": Preset(
         "the reference configuration of the published tutorial: SGD, CD-15, frames of 0.3 s",

@@ -64,7 +64,9 @@ def test_log_likelihoods_of_all_states_sum_to_one() -> None:
 def small_model(estimator: str, tied: int = 0) -> SequenceModel:
     """One whose frames depend on the past, and small enough for enumeration."""
     torch.manual_seed(0)
-    config = Config(estimator=estimator, hidden=5, recurrent=4, tied=tied, low=60, n_pitches=6, onsets=False, bars=False)
+    config = Config(
+        estimator=estimator, hidden=5, recurrent=4, tied=tied, low=60, n_pitches=6, onsets=False, bars=False
+    )
     model = SequenceModel(config).eval().requires_grad_(False)
     for name, parameter in model.named_parameters():
         parameter.normal_(std=0.1 if "nade" in name else 0.7)  # proposals spread over all frames
