@@ -1,0 +1,89 @@
+"""How models accompany: `python benchmarks/accompaniment.py M.pt [M2.pt ...] --data TUNES... [--k 1 5 100]`.
+
+The melody, a tune's highest voice, is the player's; everything else is the partner's. Twice over every tune: once the
+partner is told after every frame what the tune really has, which shows how often it would have played that; once it
+hears itself, as in a jam, which shows whether it stays in key and moves. Prints a line for every model and k.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from improv.knobs import Controls
+from improv.live.improviser import Improviser
+from improv.live.modes import Turn
+from improv.model import checkpoint
+from improv.model.sequence_model import SequenceModel
+from improv.music.key import KEYS, key_of, parse_key
+from improv.music.pianoroll import SOUNDING, Frame, PianoRoll
+from improv.train.corpus import Reading, read_corpus
+
+DUET = Turn(partner_plays=True, clamped=True, whose="both")
+C_MAJOR = next(key for key in KEYS if key == parse_key("C"))
+
+
+def melody_of(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The highest voice of frames [T, 2, n_pitches], alone."""
+    n = frames.shape[-1]
+    highest = n - 1 - frames[:, SOUNDING, ::-1].argmax(axis=1)
+    only = np.zeros_like(frames)
+    only[np.arange(len(frames)), :, highest] = 1
+    return frames & only
+
+
+def play(model: SequenceModel, roll: PianoRoll, controls: Controls, told: bool) -> NDArray[np.uint8]:
+    """What the partner sounds with the tune's melody, [T, n_pitches]."""
+    improviser = Improviser(model, seed=0, key=C_MAJOR)
+    improviser.forget(-roll.downbeat, roll.bar_beats)
+    melody, played = melody_of(roll.frames), list[Frame]()
+    for tune, player in zip(roll.frames, melody, strict=True):
+        played.append(improviser.answer(player, DUET, controls))
+        rest = tune.copy()
+        rest[:, player[SOUNDING] == 1] = 0
+        improviser.hear(player, rest if told else played[-1])
+    return np.stack(played)[:, SOUNDING]
+
+
+def figures(model: SequenceModel, rolls: list[PianoRoll], controls: Controls) -> dict[str, float]:
+    """Accuracy (Bay et al. 2009) of the accompaniment, and of what it plays in a jam the shares in key and repeated."""
+    hits = union = in_key = notes = repeated = frames = 0
+    for roll in rolls:
+        truth = (roll.frames & (1 - melody_of(roll.frames)))[:, SOUNDING]
+        told, alone = play(model, roll, controls, told=True), play(model, roll, controls, told=False)
+        hits, union = hits + int((told & truth).sum()), union + int((told | truth).sum())
+        scale = np.isin((np.arange(truth.shape[1]) + roll.low) % 12, list(key_of(roll).pitch_classes))
+        in_key, notes = in_key + int(alone[:, scale].sum()), notes + int(alone.sum())
+        repeated += int((alone[1:] == alone[:-1]).all(axis=1).sum())
+        frames += len(alone)
+    return {"accuracy": hits / max(1, union), "in key": in_key / max(1, notes), "notes per frame": notes / frames,
+            "repeated": repeated / frames}  # fmt: skip
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="+", type=Path)
+    parser.add_argument("--data", nargs="+", type=Path, required=True)
+    parser.add_argument("--every", type=int, default=6, help="only every so-manieth tune (default 6)")
+    parser.add_argument("--k", nargs="+", type=int, default=[Controls().k])
+    parser.add_argument("--frames", type=int, default=512, help="of each tune at most (default 512)")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    corpus = read_corpus(args.data, Reading(), "valid")
+    rolls = [
+        PianoRoll(roll.frames[: args.frames], roll.grid, roll.low, roll.bar_beats, roll.downbeat)
+        for roll in corpus.splits["valid"][:: args.every]
+    ]
+    for path in args.models:
+        model, _ = checkpoint.load(path)
+        for k in args.k:
+            found = figures(model, rolls, Controls(k=k))
+            told = "  ".join(f"{name} {value:.3f}" for name, value in found.items())
+            print(f"{path.name}  k {k:4d}  {len(rolls)} tunes  {told}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
