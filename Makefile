@@ -18,6 +18,7 @@ play: $(VENV)/.installed system-run
 	    $(BIN)/improv play; \
 	else \
 	    echo "no window can be opened here: a tune is played with the partner for a minute"; \
+	    rm -f take.mid take.png; \
 	    $(BIN)/improv play --headless --input assets/demo.mid --seconds 60 --record take.mid --plot take.png; \
 	fi
 

@@ -39,6 +39,7 @@ def replace_file(path: Path, content: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
+            sync_folder(path.parent)
         finally:
             with suppress(OSError):
                 part.unlink()
@@ -46,15 +47,27 @@ def replace_file(path: Path, content: bytes) -> None:
         raise ImprovError(f"cannot write {path}: {error.strerror or error}") from error
 
 
-def lock_file(file: int) -> bool:
+def sync_folder(folder: Path) -> None:
+    """What is in `folder` keeps its names through a power cut, as far as the system can promise it."""
+    if sys.platform == "win32":  # which opens no folder
+        return
+    with suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
+
+
+def lock_file(file: int) -> bool | None:
     """Whether the open file is now ours alone, until it is closed or this process ends, however it ends.
 
-    A file system that knows no locks lets everybody have it.
+    None where the file system knows no locks, and nobody can say.
     """
     try:
         _lock(file)
     except (BlockingIOError, PermissionError):
         return False
     except OSError:
-        pass
+        return None
     return True

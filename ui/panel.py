@@ -180,7 +180,6 @@ class Panel(QWidget):
                 self.banner.say(text, notice=True)
             case say.TakeKept(path, empty=False):
                 self.status_line.show_take(path)
-                self.settings = replace(self.settings, kept=[*self.settings.kept, path])
 
     def _show_status(self, status: say.Status) -> None:
         before, self._status = self._status.state, status

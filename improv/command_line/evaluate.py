@@ -8,7 +8,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from improv.command_line.options import add_json, add_seed, read_with_progress, whole
+from improv.command_line.options import add_json, add_seed, whole
+from improv.command_line.reading import read_with_progress
 from improv.errors import ImprovError
 from improv.music.pianoroll import PianoRoll
 from improv.train.corpus import Corpus, Reading

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from improv.command_line.options import add_knobs, add_seed, key_name, knob_values, picture, whole
+from improv.command_line.options import add_knobs, add_seed, check_apart, key_name, knob_values, picture, whole
 from improv.knobs import TEMPERATURE, TEMPO, Controls, K
 from improv.music.pianoroll import PianoRoll
 from improv.resources import bundled_model
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Plays into the file."""
+    check_apart([args.prompt, args.model], [args.out, args.plot])
     import torch
 
     from improv.live.generate import generate
@@ -50,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
     config = model.config
     score = read_score(args.prompt) if args.prompt else None
     prompt = to_roll(score, config.grid, config.low, config.n_pitches) if score else None
+    if prompt is not None:
+        prompt = replace(prompt, downbeat=downbeat_of(prompt))
     bar_beats = score.bar_beats if score else BAR_BEATS
     tempo = args.tempo or (min(max(score.tempo, TEMPO.low), TEMPO.high) if score else TEMPO.default)
     key = parse_key(args.key) if args.key else key_of(prompt) if prompt is not None else None
@@ -57,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     controls = Controls(values["temperature"], int(values["k"]))
     frames = args.frames or math.ceil((args.bars or 16) * bar_beats / config.grid)
     improviser = Improviser(model, args.seed, key=key)
-    improviser.forget(-downbeat_of(prompt) if prompt is not None else 0, bar_beats)
+    improviser.forget(-prompt.downbeat if prompt is not None else 0, bar_beats)
     with tqdm(total=frames, desc="playing", unit=" frames", leave=False, disable=None) as bar:
         played = generate(improviser, frames, controls, prompt, bar.update)
     parts: dict[str, PianoRoll] = {"partner": played}

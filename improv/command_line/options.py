@@ -2,17 +2,13 @@
 
 import argparse
 import math
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from tqdm import tqdm
-
-from improv.errors import ImprovError
+from improv.errors import ImprovError, UsageError
 from improv.knobs import KNOBS, Knob
-from improv.train.corpus import Corpus, Reading, read_corpus
 
 Number = TypeVar("Number", int, float)
 
@@ -120,25 +116,20 @@ def _value_of(knob: Knob) -> Callable[[str], float]:
     return number
 
 
+def check_apart(reads: Iterable[Path | None], writes: Iterable[Path | None]) -> None:
+    """Raises UsageError where a file that is to be written is one that is read, or is written twice, or is a folder."""
+    taken = {path.resolve() for path in reads if path is not None}
+    for path in writes:
+        if path is None:
+            continue
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder: name a file in it")
+        if path.resolve() in taken:
+            raise UsageError(f"{path} is named twice: what is written needs a file of its own")
+        taken.add(path.resolve())
+
+
 def knob_values(args: argparse.Namespace) -> dict[str, float]:
     """The value of every knob: as given, or its default."""
     given = {name: getattr(args, name, None) for name in KNOBS}
     return {name: KNOBS[name].default if value is None else value for name, value in given.items()}
-
-
-def read_with_progress(paths: list[Path], reading: Reading, loose_split: str, cache: Path | None = None) -> Corpus:
-    """`read_corpus` with a bar on standard error, and every file left out named there.
-
-    Raises:
-        ImprovError: see read_corpus.
-    """
-    with tqdm(desc="reading", unit=" files", leave=False, disable=None) as bar:
-
-        def on_file(done: int, total: int) -> None:
-            bar.total = total
-            bar.update(done - bar.n)
-
-        corpus = read_corpus(paths, reading, loose_split, on_file, cache)
-    for path, reason in corpus.skipped:
-        print(f"left out {path}: {reason}", file=sys.stderr)
-    return corpus

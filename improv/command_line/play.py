@@ -4,16 +4,18 @@ import argparse
 import signal
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from improv.command_line.options import add_knobs, add_seed, key_name, knob_values, picture, positive
+from improv.command_line.options import add_knobs, add_seed, check_apart, key_name, knob_values, picture, positive
 from improv.errors import ImprovError, UsageError
 from improv.knobs import KNOBS
 from improv.live.messages import Notice, Problem, Status, TakeKept
 from improv.live.modes import MODES
 from improv.live.process import EngineProcess, Settings
 from improv.live.sync import SYNCS
+from improv.live.tune import Tune, is_midi_file
 from improv.resources import bundled_model
 
 POLL_SECONDS = 0.05
@@ -74,10 +76,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    from improv.live.tune import Tune, is_midi_file
-
     if args.sync == "midi" and args.input and is_midi_file(args.input):
         raise UsageError("--sync midi follows the clock at a port: name one as --input, not a file")
+    if args.input == "synth":
+        raise UsageError("synth is an output: where your notes come from is `virtual`, a port or a MIDI file")
+    if args.input and not is_midi_file(args.input) and Path(args.input).is_file():
+        raise UsageError(f"{args.input} is no MIDI file: name one that ends in .mid, or a port")
+    outputs = [Path(name) for name in args.output or [] if is_midi_file(name)]
+    check_apart([args.model, Path(args.input) if args.input else None], [*outputs, args.record, args.plot])
     values = knob_values(args)
     if args.input and is_midi_file(args.input) and args.tempo is None:
         values["tempo"] = min(max(Tune.read(Path(args.input)).tempo, KNOBS["tempo"].low), KNOBS["tempo"].high)
@@ -105,12 +111,14 @@ def _play_headless(settings: Settings, plot: Path | None) -> int:
     stopped: list[int] = []
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda number, _frame: stopped.append(number))
-    teller = Teller()
+    teller = Teller(settings)
     while not engine.ended and not stopped:
         time.sleep(POLL_SECONDS)
         teller.tell(engine)
     status = engine.close()
     teller.tell(engine)
+    if stopped and not teller.played:
+        print("stopped before the first note could be played", file=sys.stderr)
     if status and not teller.failed:
         print("improv: the engine was killed", file=sys.stderr)
     if plot and teller.take:
@@ -121,9 +129,11 @@ def _play_headless(settings: Settings, plot: Path | None) -> int:
 class Teller:
     """Tells on standard error what the engine reports, as far as a person without a panel wants to know it."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.take: Path | None = None
+        self._settings = settings
         self.failed = False
+        self.played = False
         self._state = ""
 
     def tell(self, engine: EngineProcess) -> None:
@@ -143,14 +153,21 @@ class Teller:
                 case Status(state):
                     if state == "playing" and state != self._state:
                         self._say_playing(report)
+                        self.played = True
                     self._state = state
 
-    @staticmethod
-    def _say_playing(status: Status) -> None:
-        ends = f"from {', '.join(status.inputs) or 'no port'} to {', '.join(status.outputs) or 'no port'}"
+    def _say_playing(self, status: Status) -> None:
+        asked = self._settings.outputs or []
+        files = [name for name in asked if is_midi_file(name)]
+        ends = f"from {_ends(status.inputs) or self._settings.input} to {_ends(status.outputs, files)}"
         knobs = ", ".join(f"{name} {KNOBS[name].text(value)}" for name, value in status.knobs.items())
         how = f"{status.mode}, sync {status.sync}, {knobs}"
         print(f"playing: {how}; {ends}; {status.priority} priority; Ctrl+C stops", file=sys.stderr)
+
+
+def _ends(connected: Mapping[str, bool], files: Sequence[str] = ()) -> str:
+    """Ports, with those that are waited for named as such, and files."""
+    return ", ".join([*(name if there else f"{name} (not there yet)" for name, there in connected.items()), *files])
 
 
 def draw_take(take: Path, path: Path) -> None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from improv.command_line.options import add_grid, add_json, add_seed, read_with_progress, real, whole
+from improv.command_line.options import add_grid, add_json, add_seed, real, whole
+from improv.command_line.reading import read_with_progress
 from improv.command_line.train_options import MODEL_OPTIONS, add_model, add_recipe
 from improv.errors import ImprovError, UsageError
 from improv.train.cache import default_folder
@@ -168,7 +169,6 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
     total = trainer.frames * trainer.recipe.epochs
     bar = tqdm(total=total, initial=trainer.frames * done, unit=" frames", unit_scale=True, disable=None)
     picture, last = args.out.with_suffix(".png"), last_path(args.out)
-    found = {path for path in (args.out, last) if path.exists()}
 
     def on_epoch(epoch: Epoch) -> None:
         valid = "" if math.isnan(epoch.valid) else f"   valid {epoch.valid:8.3f} nats/frame"
@@ -177,19 +177,19 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
         )
         draw_curve(trainer.history, picture)
 
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    interrupted = False
-    try:
+    def stop(number: int, _frame: object) -> None:
+        trainer.stopping = True
+        signal.signal(number, signal.default_int_handler)  # a second time ends at once, and loses this epoch
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, stop)
+    with bar:
         trainer.run(bar.update, on_epoch)
-    except KeyboardInterrupt:
-        interrupted = True
-    finally:
-        bar.close()
-        if not trainer.history:  # a model that has learned nothing must not lie there as if it had
-            for path in {args.out, last} - found:
-                path.unlink(missing_ok=True)
+    interrupted = trainer.stopping and len(trainer.history) < trainer.recipe.epochs
     if not trainer.history:
-        raise ImprovError("interrupted in the first epoch: nothing is trained yet")
+        args.out.unlink(missing_ok=True)  # a model that has learned nothing must not lie there as if it had
+        raise ImprovError(f"interrupted in the first epoch: what is done of it is in {last}; the same command with "
+                          "--resume goes on")  # fmt: skip
     draw_curve(trainer.history, picture)
     summary: dict[str, Any] = {
         "model": str(args.out),

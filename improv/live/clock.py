@@ -128,5 +128,5 @@ class Timeline:
 
         The beat goes on without a jump, a little faster or slower; where it is far ahead it all but waits.
         """
-        pull = math.exp((beat - self.beat_at(now)) / PULL_BEATS)
-        self.set_tempo(tempo * min(max(pull, SLOWEST), FASTEST), now)
+        pull = math.exp(min((beat - self.beat_at(now)) / PULL_BEATS, math.log(FASTEST)))
+        self.set_tempo(tempo * max(pull, SLOWEST), now)

@@ -61,7 +61,7 @@ class Engine:
         self.knobs = dict(settings.knobs)
         self.mode = settings.mode
         self.model: Loaded | None = None
-        self._takes = Takes(report, Path(settings.take) if settings.take else None, map(Path, settings.kept))
+        self._takes = Takes(report, Path(settings.take) if settings.take else None)
         self.transport = Transport(clock, self.knobs, outputs, self._takes, thinker, self._hand, report)
         self.player = self.transport.player
         self._ends_at = math.inf

@@ -64,15 +64,17 @@ def main() -> int:
     reporter = Reporter(reports)
     clock = RealClock()
     sys.setswitchinterval(SWITCH_SECONDS)
-    signalled: list[int] = []  # whoever started the engine does not end it so: to them it has failed
+    asked = threading.Event()  # by whoever started the engine, to end
+    signalled: list[int] = []  # they do not end it so, but insist at most: otherwise, to them, it has failed
 
     def on_signal(number: int, _frame: object) -> None:
-        signalled.append(number)
+        if not asked.is_set():
+            signalled.append(number)
         clock.inbox.put(Quit())
 
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, on_signal)
-    threading.Thread(target=_read_commands, args=(clock.inbox,), name="commands", daemon=True).start()
+    threading.Thread(target=_read_commands, args=(clock.inbox, asked), name="commands", daemon=True).start()
     thinker = Thinker(clock.inbox)
     try:
         inbox = clock.inbox
@@ -97,15 +99,19 @@ def main() -> int:
         reporter.close()
 
 
-def _read_commands(inbox: Inbox) -> None:
+def _read_commands(inbox: Inbox, asked: threading.Event) -> None:
     """Passes on what stands on standard input; its end, or the death of who writes there, ends the engine."""
     try:
         for line in sys.stdin:
             try:
-                inbox.put(decode(line))
+                command = decode(line)
             except ValueError as error:
-                inbox.put(Problem(str(error)))
+                command = Problem(str(error))
+            if isinstance(command, Quit):
+                asked.set()
+            inbox.put(command)
     finally:
+        asked.set()
         inbox.put(Quit())
 
 

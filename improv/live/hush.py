@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from improv.errors import ImprovError
 from improv.live.outputs import SYNTH, Output, note_message, silence_output
 
-PATIENCE = 3.0  # seconds: the dead engine may still keep its MIDI system busy
+PATIENCE = 3.0  # seconds for all of them: the dead engine may still keep its MIDI system busy
 
 
 def end_notes(outputs: Iterable[str]) -> None:
@@ -20,17 +20,21 @@ def end_notes(outputs: Iterable[str]) -> None:
     names = set(outputs) - {SYNTH, VIRTUAL}
     if not names:
         return
-    with Patchbay() as patchbay:
-        for name in names:
-            with contextlib.suppress(ImprovError):
-                output = patchbay.open_output(name)
-                _wait_for(output)
-                for pitch in range(128):  # its very last notes may not have been reported
-                    output.send(note_message(0, pitch, 0))
-                silence_output(output)
-
-
-def _wait_for(output: Output) -> None:
     end = time.monotonic() + PATIENCE
-    while not output.connected and time.monotonic() < end:
-        time.sleep(0.05)
+    waiting: list[Output] = []
+    with Patchbay() as patchbay:
+        while (names or waiting) and time.monotonic() < end:
+            if names:
+                with contextlib.suppress(ImprovError):
+                    waiting.append(patchbay.open_output(names.pop()))
+            else:
+                time.sleep(0.05)
+            for output in [output for output in waiting if output.connected]:
+                _end_all(output)
+                waiting.remove(output)
+
+
+def _end_all(output: Output) -> None:
+    for pitch in range(128):  # its very last notes may not have been reported
+        output.send(note_message(0, pitch, 0))
+    silence_output(output)

@@ -131,7 +131,7 @@ class Improviser:
         self._remember()
 
     def remember(self, other: Improviser) -> None:
-        """Takes over what `other`, whose frames last as long, has heard: the music goes on with another model."""
+        """Takes over what `other`, whose frames are as long and of the same pitches, has heard: the music goes on."""
         self.forget(other.number - len(other._memory), other.bar_beats)
         self._listener, self._register = other._listener, other._register
         self._shift = self._wanted_shift()

@@ -72,6 +72,8 @@ class PlayerInput:
                     self._port = self._patchbay.open_input(name, lambda at, data: self._inbox.put(Arrived(at, data)))
             except ImprovError as error:
                 self._inbox.put(Unopened(name, str(error)))
+            except OSError as error:
+                self._inbox.put(Unopened(name, f"cannot open {name}: {error}"))
 
 
 class Listing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from threading import Thread
 from typing import Protocol
 
 from improv.errors import ImprovError
@@ -97,6 +98,8 @@ class Outputs:
             self._inbox.put(Opened(name, self._open_one(name)))
         except ImprovError as error:
             self._inbox.put(Unopened(name, str(error)))
+        except Exception as error:  # whatever it is, nobody may wait for this output any longer
+            self._inbox.put(Unopened(name, f"cannot open {name}: {str(error) or type(error).__name__}"))
 
     def opened(self, item: Opened) -> None:
         """Uses what was opened, unless it is not wanted any more."""
@@ -135,9 +138,12 @@ class Outputs:
             silence_output(output)
 
     def close(self) -> None:
-        """Silences and closes them all; returns when that is done."""
+        """Silences and closes them all, each beside the others; returns when that is done."""
         self.silence()
-        for output in self._open.values():
-            output.close()
+        closing = [Thread(target=output.close, name="closing", daemon=True) for output in self._open.values()]
+        for thread in closing:
+            thread.start()
+        for thread in closing:
+            thread.join()
         self._open.clear()
         self._wanted.clear()

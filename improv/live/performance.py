@@ -64,7 +64,7 @@ class Performance:
         self.number = number
         self.timeline = timeline
         self.bar_beats = bar_beats
-        self.grid = model.grid
+        self.model, self.grid = model, model.grid
         self.player = Quantiser(model.grid, model.low, model.n_pitches)
         self.voices = Voices(model.low, model.n_pitches, sink)
         self.turn = Turn(partner_plays=False, clamped=False, whose="player")
@@ -76,7 +76,7 @@ class Performance:
         self._thinking = False  # whether the thinker is still at a job
         self._in_question = -1  # the frame that the thinker was asked for last
         self._revised = False  # whether it was asked for again
-        self._outdated = False  # whether the player has done more since
+        self._outdated = False  # whether the player has done more since, or the partner at the tick
         self._answer: Answer | None = None
         self._partner: deque[Frame] = deque()  # what the partner sounded in the frames not yet heard
         self._unanswered = 0  # ticks in a row
@@ -124,21 +124,23 @@ class Performance:
             return
         self._durations.append(answer.seconds)
         self.key = answer.key
-        self._thinking = False
-        tick_passed = answer.number == self._next - 1 and not self._asked
+        outdated, tick_passed = self._outdated, answer.number == self._in_question == self._next - 1
+        self._thinking = self._outdated = False
         if not tick_passed:
             self._answer = answer
-        if self._outdated:
-            self._outdated = False
-            self._revise()
-        elif tick_passed and (self._revised or now - self.timeline.seconds_at(answer.number * self.grid) < LATE):
+        if outdated and self._revise():
+            return
+        in_time = self._revised or now - self.timeline.seconds_at(answer.number * self.grid) < LATE
+        if tick_passed and in_time and not outdated:
             self._amend(answer.frame)
-        elif tick_passed:
+        elif tick_passed and not self._revised:
             self._answer = answer
+        self._catch_up()
 
     def thinker_failed(self) -> None:
         """The answer that was asked for will not come."""
-        self._thinking = False
+        self._thinking = self._outdated = False
+        self._catch_up()
 
     def _lead(self) -> float:
         """Seconds before the tick at which the answer is asked for: as late as is safe, half a frame at most."""
@@ -151,22 +153,30 @@ class Performance:
         beat = self.next_beat
         self.turn = hand.mode.turn(Moment(beat, self.bar_beats, self.player.idle_beats(beat)))
         if self._thinking:
-            return  # it will be missed; the frames wait until the thinker is free
+            return  # the frames wait until the thinker is free
         self._revised = self._outdated = False
         self._send(self._next, self._take_finished(), hand.controls)
 
-    def _revise(self) -> None:
-        """Asks again for the frame in question, in which the player has just struck a note, until it is over."""
+    def _catch_up(self) -> None:
+        """Asks for the next frame, where that was due while the thinker was still at the one before."""
+        if self._asked and self._in_question != self._next:
+            self._ask()
+
+    def _revise(self) -> bool:
+        """Asks again for the frame in question, in which a note has just been struck, until it is over; or once the
+        thinker is free. Whether it has asked."""
         if self._in_question != (self._next if self._asked else self._next - 1):
-            return
+            return False
         hand, beat = self._hand(), self._in_question * self.grid
         turn = hand.mode.turn(Moment(beat, self.bar_beats, self.player.idle_beats(beat)))
         if not turn.clamped:
-            return
+            return False
         self._outdated = self._thinking
-        if not self._thinking:
-            self.turn, self._revised = turn, True
-            self._send(self._in_question, [], hand.controls, None if self._asked else self._begun())
+        if self._thinking:
+            return False
+        self.turn, self._revised = turn, True
+        self._send(self._in_question, [], hand.controls, None if self._asked else self._begun())
+        return True
 
     def _send(
         self, number: int, heard: list[tuple[Frame, Frame]], controls: Controls, struck: Frame | None = None
@@ -189,6 +199,8 @@ class Performance:
         frame = frame & (1 - self.player.frame(self._next)[SOUNDING]) * (not rest)
         self.voices.play(frame, self.next_beat, self.bar_beats)
         self._partner.append(frame)
+        if self._thinking and self._in_question == self._next:  # an answer that takes back what is struck is none
+            self._outdated |= bool(frame[STRUCK].any())
         self._next += 1
         self._asked = False
 

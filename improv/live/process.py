@@ -12,7 +12,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -35,7 +35,6 @@ class Settings:
         knobs: values by name.
         seed: of the partner's random choices; None draws one.
         take: where the take is written; None makes a new file for each take in the user's music folder.
-        kept: takes of this session so far, which are not written over.
         autoplay: start playing as soon as the model is loaded.
         seconds: stop and end after so long playing; None plays on.
     """
@@ -49,7 +48,6 @@ class Settings:
     knobs: dict[str, float] = field(default_factory=lambda: {name: knob.default for name, knob in KNOBS.items()})
     seed: int | None = None
     take: str | None = None
-    kept: list[str] = field(default_factory=list)
     autoplay: bool = False
     seconds: float | None = None
 
@@ -141,10 +139,12 @@ class EngineProcess:
                         begun.pop(path, None)
                 self.reports.put(report)
         if self._process.wait() != 0:
-            with contextlib.suppress(ImprovError):
-                end_notes(outputs)
+            # Beside each other: neither a slow disk nor a port that is gone keeps the other waiting.
+            hush = threading.Thread(target=_hush, args=(outputs,), name="hush", daemon=True)
+            hush.start()
             for path in begun:
                 self._keep(Path(path))
+            hush.join()
         self._ended.set()
 
     def _keep(self, take: Path) -> None:
@@ -153,3 +153,8 @@ class EngineProcess:
             self.reports.put(TakeKept(str(take), empty=finish_for_another(take) == 0))
         except ImprovError as error:
             self.reports.put(Problem(str(error)))
+
+
+def _hush(outputs: Iterable[str]) -> None:
+    with contextlib.suppress(ImprovError, OSError):
+        end_notes(outputs)

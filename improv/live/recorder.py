@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from improv.live.messages import Notice, Problem, Report, TakeBegun, TakeKept
 from improv.music import take as takes
 from improv.music.journal import PARTS, Journal
 from improv.resources import new_take
+
+SYNC_SECONDS = 1.0  # a power cut costs about so much
 
 
 class Takes:
@@ -23,13 +27,12 @@ class Takes:
 
     Args:
         report: takes TakeBegun, TakeKept, Notice and Problem; called from the recorder's thread.
-        take: where the first take goes, overwriting what is there; None gives every take a new name.
-        kept: takes of the session so far, which are not written over.
+        take: where takes go, by this name or the next that is free; None names them by date and time.
     """
 
-    def __init__(self, report: Callable[[Report], None], take: Path | None, kept: Iterable[Path] = ()) -> None:
+    def __init__(self, report: Callable[[Report], None], take: Path | None) -> None:
         self._report, self._take = report, take
-        self._written = set(kept)
+        self._written: set[Path] = set()
         self._rescued: set[Path] = set()  # the folders that were searched
         self._journals: dict[Path, Journal] = {}  # by take
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
@@ -68,39 +71,55 @@ class Takes:
     # --- in the recorder's thread -----------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        synced = time.monotonic()
+        while (job := self._next_job()) is not None:
             try:
                 job()
+                if time.monotonic() >= synced + SYNC_SECONDS:
+                    self._write_to_all(Journal.sync, ())
+                    synced = time.monotonic()
             except Exception as error:  # the take may be lost, but not the next one
-                self._report(Problem(f"cannot record: {error or type(error).__name__}"))
+                self._report(Problem(f"cannot record: {str(error) or type(error).__name__}"))
+
+    def _next_job(self) -> Callable[[], None] | None:
+        """What was asked for next; nothing to do, where nothing is for a while."""
+        with contextlib.suppress(queue.Empty):
+            return self._jobs.get(timeout=SYNC_SECONDS)
+        return lambda: None
 
     def _wanted(self) -> Path:
         return self._take or new_take()
 
     def _rescue(self, folder: Path) -> None:
-        rescued = [] if folder in self._rescued else takes.rescue(folder)
+        if folder in self._rescued:
+            return
         self._rescued.add(folder)
+        try:
+            rescued, problems = takes.rescue(folder)
+        except Exception as error:  # the take that is about to begin matters more
+            rescued, problems = [], [str(error) or type(error).__name__]
         if rescued:
             names = ", ".join(map(str, rescued))
             self._report(Notice(f"left unfinished by an earlier session, now kept: {names}"))
+        if problems:
+            self._report(Notice(f"left by an earlier session, and not to be rescued: {'; '.join(problems)}"))
 
     def _begin(self, bar_beats: float, tempo: float, partner_files: Sequence[Path]) -> None:
-        self._open(self._wanted(), PARTS, fresh=self._take is None)
+        self._open(self._wanted(), PARTS)
         for path in partner_files:
             self._open(path, ("partner",))
         self._write_to_all(Journal.bar, (bar_beats,))
         self._write_to_all(Journal.tempo, (0.0, tempo))
 
-    def _open(self, wanted: Path, parts: Sequence[str], fresh: bool = False) -> None:
-        fresh = fresh or wanted in self._written
+    def _open(self, wanted: Path, parts: Sequence[str]) -> None:
         self._rescue(wanted.parent)
         try:
-            take, journal = takes.begin(wanted, fresh, parts)
+            take, journal, obstacle = takes.begin(wanted, parts)
         except ImprovError as error:
             self._report(Problem(str(error)))
             return
-        if take != wanted and not fresh:
-            self._report(Problem(f"another session is recording to {wanted}; this take goes to {take}"))
+        if take != wanted and self._take is not None and wanted not in self._written:
+            self._report(Notice(f"{obstacle}; this take goes to {take}"))
         self._journals[take] = journal
         self._report(TakeBegun(str(take)))
 

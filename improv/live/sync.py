@@ -113,6 +113,7 @@ class MidiClock:
         self._number: int | None = None  # of the last pulse in the song; None where nobody has said it
         self._line = Line()
         self._last = math.inf
+        self._due = -math.inf  # the moment that a song at the fastest tempo would have needed for the pulses so far
 
     @property
     def locked(self) -> bool:
@@ -126,17 +127,15 @@ class MidiClock:
 
     @property
     def lost_at(self) -> float:
-        """The moment at which it must be taken for lost if no pulse comes before; infinite where none is expected."""
+        """The moment at which it must be taken for lost if no pulse comes before: infinite where none is expected,
+        minus infinity where a flood of pulses has come."""
         return self._last + LOST_SECONDS
 
     def hear(self, at: float, message: bytes) -> None:
         """A message that came at the moment `at`."""
         match message[0]:
             case Kind.PULSE:
-                self._last = at
-                self._line.pulse(at)
-                if self._number is not None:
-                    self._number += 1
+                self._pulse(at)
             case Kind.POSITION:
                 self._position = PULSES_OF_POSITION * (message[1] | message[2] << 7)
             case Kind.START:
@@ -149,7 +148,7 @@ class MidiClock:
                 self.running, self._number = False, None
 
     def lose(self) -> None:
-        """No pulse has come for too long: where its song is now nobody knows."""
+        """No pulse has come for too long, or far too many have: where its song is now nobody knows."""
         self._line, self._last = Line(), math.inf
         self.uncount()
 
@@ -171,6 +170,18 @@ class MidiClock:
         if self._number is None:
             self._number = round(beat * PULSES - self._pulses_since(seconds))
         return (self._number + self._pulses_since(seconds)) / PULSES
+
+    def _pulse(self, at: float) -> None:
+        """Counts a pulse, unless more have come than any tempo has: that is no clock, so it must be taken for lost."""
+        self._due = max(self._due, at) + PERIODS[0]
+        if self._due - at > LOST_SECONDS:  # a clock whose pulses had waited for so long was lost already
+            self._due, self._last = at + LOST_SECONDS, -math.inf
+        if self._last == -math.inf:
+            return
+        self._last = at
+        self._line.pulse(at)
+        if self._number is not None:
+            self._number += 1
 
     def _run(self) -> None:
         """The next pulse is the one at the position."""

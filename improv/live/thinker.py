@@ -71,6 +71,10 @@ class Loaded:
     n_pitches: int
     sampler: str
 
+    def has_frames_of(self, other: Loaded) -> bool:
+        """Whether its frames are like those of `other`: as long, and of the same pitches."""
+        return (self.grid, self.low, self.n_pitches) == (other.grid, other.low, other.n_pitches)
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -107,6 +111,7 @@ class Mind:
 
     key: Key | None = None
     improviser: Improviser | None = None
+    loaded: Loaded | None = None
 
     def do(self, job: Job) -> Loaded | Answer | Failed | None:
         """The result of `job`; never raises."""
@@ -141,15 +146,18 @@ class Mind:
         model, _ = checkpoint.load(Path(job.path))
         improviser = Improviser(model, job.seed, key=self.key)
         improviser.warm_up()
-        if self.improviser is not None and self.improviser.config.grid == model.config.grid:
-            improviser.remember(self.improviser)
-        self.improviser = improviser
         config = model.config
-        return Loaded(job.path, config.grid, config.low, config.n_pitches, improviser.sampler)
+        loaded = Loaded(job.path, config.grid, config.low, config.n_pitches, improviser.sampler)
+        if self.improviser is not None and self.loaded is not None and loaded.has_frames_of(self.loaded):
+            improviser.remember(self.improviser)
+        self.improviser, self.loaded = improviser, loaded
+        return loaded
 
-    def _think(self, job: Think) -> Answer:
+    def _think(self, job: Think) -> Answer | None:
         started = time.perf_counter()
         assert self.improviser is not None, "a frame was asked for before a model was loaded"
+        if job.player.shape[-1] != self.improviser.config.n_pitches:
+            return None  # it was asked of the model before this one, by a performance that ends with it
         self.improviser.number = job.number - len(job.heard)  # frames may have been lost in a stall
         for player, partner in job.heard:
             self.improviser.hear(player, partner)

@@ -119,9 +119,9 @@ class Transport:
         self._outputs.silence()
 
     def change_model(self, model: Loaded) -> None:
-        """Goes on with another model; where its grid is another one, on the next tick of that."""
+        """Goes on with another model; where its frames are others, on the next tick of its grid and without memory."""
         old = self.performance
-        if old is not None and old.grid != model.grid:
+        if old is not None and not model.has_frames_of(old.model):
             old.voices.release()
             beat = old.timeline.beat_at(self._clock.now() + START_SECONDS)
             self._perform(model, old.timeline, math.ceil(beat / model.grid) * model.grid, new_take=False)
@@ -173,7 +173,10 @@ class Transport:
         self._knobs["tempo"] = min(max(round(other.tempo, 1), TEMPO.low), TEMPO.high)
         if self.performance is not None:
             now, timeline = self._clock.now(), self.performance.timeline
-            timeline.approach(other.count(timeline.beat_at(now), now), other.tempo, now)
+            beat = timeline.beat_at(now)
+            if abs(other.count(beat, now) - beat) > self.performance.bar_beats:
+                other.uncount()  # after a stall: better to go on from here than to hurry or wait for minutes
+            timeline.approach(other.count(beat, now), other.tempo, now)
             if abs(self._knobs["tempo"] - self._kept_tempo) >= TEMPO_STEP:
                 self._keep_tempo(now)
 

@@ -6,6 +6,7 @@ corrupt, foreign or malicious file gives one clear line.
 
 import io
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -62,6 +63,9 @@ def load(path: Path) -> tuple[SequenceModel, dict[str, Any]]:
 def _read(path: Path) -> Mapping[str, Any]:
     try:
         size = path.stat().st_size
+        if size <= MAX_BYTES:  # and what it unpacks to, which may be far more
+            with zipfile.ZipFile(path) as archive:
+                size = sum(member.file_size for member in archive.infolist())
         if size > MAX_BYTES:
             raise ImprovError(f"{path} is no model of improv: larger than {MAX_BYTES >> 20} MiB")
         with warnings.catch_warnings(action="ignore"):  # torch comments on foreign files; one line from us is enough

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +69,8 @@ def draw_roll(
     """Draw parts, by name, as one piano-roll: pale while held, full colour where struck.
 
     A long piece is wrapped into rows, like a printed score. `tempo` (BPM) and `key` stand beside the title.
-    The suffix of `path`, one of SUFFIXES, says what kind of picture it becomes.
+    Bars begin where the rolls' downbeats are: before an upbeat the first one is empty. The suffix of `path`, one of
+    SUFFIXES, says what kind of picture it becomes.
 
     Raises:
         ImprovError: the picture cannot be written.
@@ -77,8 +78,12 @@ def draw_roll(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    notes = {name: roll_to_notes(roll) for name, roll in parts.items()}
-    beats = max((len(roll) * roll.grid for roll in parts.values()), default=0.0)
+    upbeat = max((-roll.downbeat * roll.grid % bar_beats for roll in parts.values()), default=0.0)
+    notes = {
+        name: [replace(note, onset=note.onset + upbeat, end=note.end + upbeat) for note in roll_to_notes(roll)]
+        for name, roll in parts.items()
+    }
+    beats = upbeat + max((len(roll) * roll.grid for roll in parts.values()), default=0.0)
     page = _page(beats, [note.pitch for part in notes.values() for note in part], bar_beats)
     figure = Figure(figsize=(_WIDTH, page.height), dpi=110, facecolor="white")
     FigureCanvasAgg(figure)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -13,25 +14,33 @@ from improv.music.journal import PARTS, InUse, Journal, journal_of, take_of
 from improv.music.midifile import MAX_BEATS, MAX_TEMPO, write_midi
 from improv.music.score import DEFAULT_BAR_BEATS, Note
 
+RESTING_SECONDS = 3600.0  # where there are no locks, a journal to which so long nothing was written is a dead session's
 
-def begin(wanted: Path, fresh: bool, parts: Sequence[str] = PARTS) -> tuple[Path, Journal]:
+
+def begin(wanted: Path, parts: Sequence[str] = PARTS) -> tuple[Path, Journal, str]:
     """A take of `parts` and its journal: `wanted`, or the first of `wanted-2`, `wanted-3`, ... that is free.
 
-    Free is a name for which no other session records and no journal was left; and no file either, where `fresh` or the
-    name is not the one that was wanted: only that may be overwritten.
+    Free is a name that no file has, for which no other session records and no journal was left: music is never written
+    over. The text says in one line why it is not `wanted`; it is empty where it is.
 
     Raises:
         ImprovError: nothing can be recorded there.
     """
+    obstacles: list[str] = []
     for take in _names(wanted):
-        with suppress(InUse):
+        try:
             journal = Journal(journal_of(take), parts)
-            if not journal.empty:
-                journal.close()
-            elif take.exists() and (fresh or take != wanted):
-                journal.remove()
-            else:
-                return take, journal
+        except InUse:
+            obstacles.append(f"another session is recording to {take}")
+            continue
+        if not journal.empty:
+            journal.close()
+            obstacles.append(f"{journal.path} holds an unfinished take")
+        elif take.exists():
+            journal.remove()
+            obstacles.append(f"{take} exists")
+        else:
+            return take, journal, obstacles[0] if obstacles else ""
     raise AssertionError("the names never end")
 
 
@@ -73,20 +82,41 @@ def finish_for_another(take: Path) -> int:
     return finish(Journal(journal_of(take)), take)
 
 
-def rescue(folder: Path) -> list[Path]:
-    """Makes takes, named `...-rescued`, of the journals that dead sessions have left in `folder`; returns them.
+def rescue(folder: Path) -> tuple[list[Path], list[str]]:
+    """Makes takes, named `...-rescued`, of the journals that dead sessions have left in `folder`.
 
-    A journal that cannot be read, or whose take cannot be written, stays.
+    Returns them and, in one line each, what stands in the way of the others: a journal that cannot be read, or whose
+    take cannot be written, stays. Where the file system has no locks, those stay, too, to which something was written
+    less than an hour ago: a living session may have them.
     """
-    rescued = []
-    # An empty one may be another session's, which is about to take it.
-    for path in sorted(path for path in folder.glob("*.mid*.journal") if path.stat().st_size):
-        left = take_of(path)
-        take = next(name for name in _names(left.with_stem(f"{left.stem}-rescued")) if not name.exists())
-        with suppress(ImprovError):
-            if finish(Journal(path), take):
-                rescued.append(take)
-    return rescued
+    rescued: list[Path] = []
+    problems: list[str] = []
+    for path in sorted(folder.glob("*.mid*.journal")):
+        try:
+            rescued += _rescue(path)
+        except InUse:
+            pass
+        except ImprovError as error:
+            problems.append(str(error))
+        except OSError as error:
+            problems.append(f"cannot finish {path}: {error.strerror or error}")
+    return rescued, problems
+
+
+def _rescue(path: Path) -> list[Path]:
+    if not os.path.lexists(path):  # its session has just finished it
+        return []
+    if not path.is_file():
+        raise ImprovError(f"{path} is not a file")
+    if not path.stat().st_size:  # it may be another session's, which is about to take it
+        return []
+    left = take_of(path)
+    take = next(name for name in _names(left.with_stem(f"{left.stem}-rescued")) if not name.exists())
+    journal = Journal(path)
+    if not journal.alone and time.time() - path.stat().st_mtime < RESTING_SECONDS:
+        journal.close()
+        return []
+    return [take] if finish(journal, take) else []
 
 
 def _names(path: Path) -> Iterator[Path]:

@@ -142,7 +142,8 @@ class Cache:
 
     def _forget_unused(self) -> None:
         oldest = time.time() - UNUSED_DAYS * 24 * 3600
-        for path in [*self.folder.glob(f"*{SUFFIX}"), *self.folder.glob(f".*{PART}")]:
+        ours = "[0-9a-f]" * 16 + "-"  # a folder of the user's may hold other things
+        for path in [*self.folder.glob(f"{ours}*{SUFFIX}"), *self.folder.glob(f".{ours}*{PART}")]:
             with suppress(OSError):
                 if path.stat().st_mtime < oldest:
                     path.unlink()

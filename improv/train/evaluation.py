@@ -21,7 +21,7 @@ from improv.model.core import Past
 from improv.model.nade import log_probability
 from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
-from improv.train.likelihood import conditioned, nade_likelihood, rbm_likelihood
+from improv.train.likelihood import conditioned, every, nade_likelihood, rbm_likelihood
 
 PSEUDO_CHUNK = 64  # frames whose every flip is weighed at once
 NADE_PSEUDO_FRAMES = 300  # at most about so many, evenly spread: NADE must be run once for every flip
@@ -76,8 +76,9 @@ def evaluate(
     stride = 1 if model.rbm is not None else max(1, total // NADE_PSEUDO_FRAMES)
     for v, past in conditioned(model, pieces):
         _add(sums, model, v, past, effort, generator)
-        _add_pseudo(sums, model, v[stride // 2 :: stride], past.at(slice(stride // 2, None, stride)))
         on_frames(len(v))
+    for v, past in every(stride, conditioned(model, pieces)):
+        _add_pseudo(sums, model, v, past)
     frames = sums.frames
     figures = {
         "log_likelihood": sums.log_p / frames,

@@ -37,9 +37,10 @@ class HessianFree:
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self.damping, self.cg_steps = damping, cg_steps
         self.direction = torch.zeros_like(_flat(self.parameters))
+        self.rng = torch.Generator(self.direction.device).manual_seed(0)
 
     def step(self, outputs_of: Callable[[], Tensor], loss_of: Callable[[Tensor], Tensor]) -> float:
-        """One update, after which the loss is never higher; torch's own generator draws what chance it needs.
+        """One update, after which the loss is never higher.
 
         Args:
             outputs_of: computes the outputs from the parameters as they are. It is called many times, so it must be
@@ -67,7 +68,7 @@ class HessianFree:
 
     def state_dict(self) -> dict[str, Any]:
         """What the next update depends on beside the parameters."""
-        return {"damping": self.damping, "direction": self.direction}
+        return {"damping": self.damping, "direction": self.direction, "rng": self.rng.get_state()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Goes on from what `state_dict` gave.
@@ -78,11 +79,12 @@ class HessianFree:
         if state["direction"].shape != self.direction.shape:
             raise ValueError("the state of the optimiser belongs to another model")
         self.damping = float(state["damping"])
+        self.rng.set_state(state["rng"].cpu())
         self.direction = state["direction"].to(self.direction, copy=True)
 
     def _solve(self, local: "GaussNewton") -> list[Tensor]:
         """Ever better solutions of the damped system, of which the last is remembered as the next start."""
-        scale = (local.diagonal() + self.damping) ** POWER
+        scale = (local.diagonal(self.rng) + self.damping) ** POWER
         solutions = conjugate_gradients(
             lambda x: local.times(x) + self.damping * x,
             -local.gradient,
@@ -132,9 +134,10 @@ class GaussNewton:
         moved = self._pushed(update)
         return float(self.gradient @ update + (moved * self.curvature * moved).sum() / 2)
 
-    def diagonal(self) -> Tensor:
+    def diagonal(self, rng: torch.Generator) -> Tensor:
         """An estimate of the diagonal of G without bias, [N] (Chapelle & Erhan 2011)."""
-        signs = (torch.randint_like(self.curvature, 2) * 2 - 1 for _ in range(PROBES))
+        shape, device = self.curvature.shape, self.curvature.device
+        signs = (torch.randint(2, shape, generator=rng, device=device) * 2.0 - 1 for _ in range(PROBES))
         return torch.stack([self._pulled(self.curvature.sqrt() * sign) ** 2 for sign in signs]).mean(0)
 
     def _pushed(self, vector: Tensor) -> Tensor:

@@ -44,6 +44,7 @@ class Learner:
     """Makes the updates of a training, this process's share of each.
 
     Attributes:
+        pretraining, main: the phases, in their order.
         model: what is trained.
         averaged: the running average of its weights (Polyak & Juditsky 1992); the model itself where the recipe does
             not average.
@@ -56,8 +57,9 @@ class Learner:
         if recipe.optimiser == "hf" and model.rbm is not None:
             raise ImprovError("hf needs an exact likelihood: give --estimator nade, or another --optimiser")
         objective = self.objective
-        self._main = Phase(recipe.epochs, objective.whole, recipe.optimiser, objective.nade_logits)
-        self.phase = self._main
+        self.main = Phase(recipe.epochs, objective.whole, recipe.optimiser, objective.nade_logits)
+        self.pretraining = self._pretraining()
+        self.phase = self.main
         self.optimiser = make_optimiser(self.phase.optimiser, model.parameters(), recipe)
         if world.size > 1 and "hf" in (recipe.optimiser, recipe.pretrain_optimiser):
             raise ImprovError("hf trains in one process: leave torchrun out, or give another --optimiser")
@@ -65,9 +67,8 @@ class Learner:
         plain = recipe.plain_sgd and CompiledSgd.fits(model.config) and next(model.parameters()).device.type == "cpu"
         self._compiled = CompiledSgd(model, recipe.cd_steps) if plain and world.size == 1 else None
 
-    @property
-    def pretraining(self) -> list[Phase]:
-        """What comes before it (Boulanger-Lewandowski et al. 2012, section 4.3)."""
+    def _pretraining(self) -> list[Phase]:
+        """What comes before the training itself (Boulanger-Lewandowski et al. 2012, section 4.3)."""
         recipe, objective = self.recipe, self.objective
         first_order = "adamw" if recipe.pretrain_optimiser == "hf" else recipe.pretrain_optimiser
         phases = [
@@ -76,9 +77,9 @@ class Learner:
         ]
         return [phase for phase in phases if phase.epochs]
 
-    def begin(self, phase: Phase | None = None) -> None:
-        """Goes over to another phase, the training itself where None, with an optimiser that knows nothing yet."""
-        self.phase = phase or self._main
+    def begin(self, phase: Phase) -> None:
+        """Goes over to another phase, with an optimiser that knows nothing yet."""
+        self.phase = phase
         self.optimiser = make_optimiser(self.phase.optimiser, self.model.parameters(), self.recipe)
 
     def update(self, batch: Batch | None, frames: int, progress: float) -> float:
@@ -91,7 +92,7 @@ class Learner:
         Returns:
             The sum of the monitor over the share.
         """
-        if self._compiled is not None and batch is not None and self.phase is self._main:
+        if self._compiled is not None and batch is not None and self.phase is self.main:
             monitor = self._by_hand(self._compiled, batch, progress)
         elif isinstance(self.optimiser, HessianFree):
             monitor = self._second_order(self.optimiser, batch, frames)

@@ -7,7 +7,7 @@ samples, the larger log Z of the two is taken: the conservative one.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,6 +131,15 @@ def conditioned(model: SequenceModel, pieces: list[PianoRoll]) -> Iterator[tuple
         yield inputs[:, : model.config.n_visible], past.at(0)
 
 
+def every(stride: int, frames: Iterable[tuple[Tensor, Past]]) -> Iterator[tuple[Tensor, Past]]:
+    """Every so-manieth of the frames of pieces end to end, piece by piece; at least one of no fewer than `stride`."""
+    first = stride // 2
+    for v, past in frames:
+        if first < len(v):
+            yield v[first::stride], past.at(slice(first, None, stride))
+        first = (first - len(v)) % stride
+
+
 SKETCH_FRAMES, SKETCH_CHAINS, SKETCH_BETAS = 1000, 8, 100
 
 
@@ -141,9 +150,7 @@ def sketch(model: SequenceModel, pieces: list[PianoRoll], seed: int) -> float:
     generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
     stride = max(1, sum(len(roll) for roll in pieces) // SKETCH_FRAMES) if model.rbm is not None else 1
     total, frames = 0.0, 0
-    for v, past in conditioned(model, pieces):
-        chosen = torch.arange(stride // 2, len(v), stride, device=v.device)
-        v, past = v[chosen], past.at(chosen)
+    for v, past in every(stride, conditioned(model, pieces)):
         if model.rbm is not None:
             total += float(rbm_likelihood(model, v, past, SKETCH_CHAINS, SKETCH_BETAS, generator).log_p.sum())
         else:

@@ -6,7 +6,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
 from improv.train.batches import Batches
 from improv.train.distributed import ALONE, World
-from improv.train.learner import Learner
+from improv.train.learner import Learner, Phase
 from improv.train.likelihood import sketch
 from improv.train.presets import Recipe
 
@@ -46,6 +46,15 @@ class Epoch:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a training stands: epochs done, pretraining included, updates of the next one, their sum of the monitor."""
+
+    epochs: int = 0
+    updates: int = 0
+    monitor: float = 0.0
+
+
 def last_path(out: Path) -> Path:
     """Where the state to resume from is kept, beside the best model `out`."""
     return out.with_name(f"{out.stem}.last{out.suffix}")
@@ -58,6 +67,9 @@ class Trainer:
     exactly where an uninterrupted one does.
 
     Where the recipe averages the weights, it is the average that is validated and kept in `out`.
+
+    Attributes:
+        stopping: set it from a signal, and `run` ends after the update at hand, having kept where it is.
     """
 
     def __init__(
@@ -83,6 +95,8 @@ class Trainer:
         self.history: list[Epoch] = []
         self.best = -math.inf
         self.best_epoch = 0
+        self.stopping = False
+        self._place = Place()
         if recipe.base_rates:
             self._set_base_rates()
         self.model.to(self.device)
@@ -110,6 +124,9 @@ class Trainer:
                 raise ImprovError(f"{path} was trained with other settings: give the same ones, or another --out")
             if state["data"] != self._data:
                 raise ImprovError(f"{path} was trained on other data: give the same files, or another --out")
+            self._place = Place(*state["place"])
+            begun = self._place.epochs if self._place.updates else self._place.epochs - 1
+            self.learner.begin(self._schedule()[max(0, begun)][0])
             self.learner.load_state_dict(state)
             self.history = [Epoch(**epoch) for epoch in state["history"]]
             self.best, self.best_epoch = state["best"], state["best_epoch"]
@@ -119,26 +136,46 @@ class Trainer:
         return len(self.history)
 
     def run(self, on_frames: Callable[[int], None], on_epoch: Callable[[Epoch], None]) -> None:
-        """Trains until the recipe's epochs are done, or patience is. `on_frames` hears of progress, `on_epoch` of
-        every result.
+        """Trains until the recipe's epochs are done, patience is, or `stopping` is set. `on_frames` hears of progress,
+        `on_epoch` of every result.
 
         Raises:
             ImprovError: the weights grew beyond all numbers, or a checkpoint cannot be written.
         """
-        self.world.check_same(zlib.crc32(repr((self._data, self.history)).encode()))
-        if not self.history:
-            if not self.out.exists():  # shows at once, not after an hour, whether it can be written
-                self._save()
-            self._pretrain(on_frames)
-        for number in range(len(self.history) + 1, self.recipe.epochs + 1):
-            if self.recipe.patience and len(self.history) - self.best_epoch >= self.recipe.patience:
+        self.world.check_same(zlib.crc32(repr((self._data, self.history, self._place)).encode()))
+        if self._place == Place() and not self.out.exists():  # shows at once, not after an hour, whether it can be
+            self._save()
+        for phase, number, progress in self._schedule()[self._place.epochs :]:
+            if self._out_of_patience():
                 return
+            if phase is not self.learner.phase:
+                self.learner.begin(phase)
             started = time.perf_counter()
-            monitor = self._train_epoch(number, (number - 1) / self.recipe.epochs, on_frames)
-            epoch = Epoch(number, monitor, self.validate(), time.perf_counter() - started)
-            self.history.append(epoch)
-            self._keep(epoch)
-            on_epoch(epoch)
+            monitor = self._train_epoch(number, progress, on_frames)
+            if monitor is None:
+                return
+            if number >= PRETRAINING:
+                self._save()
+            else:
+                epoch = Epoch(number, monitor, self.validate(), time.perf_counter() - started)
+                self.history.append(epoch)
+                self._keep(epoch)
+                on_epoch(epoch)
+            if self.world.total(self.stopping):
+                return
+
+    def _schedule(self) -> list[tuple[Phase, int, float]]:
+        """Every epoch of the training: its phase, its number, and where it stands in the phase, 0..1."""
+        phases, first = [(self.learner.main, 1)], PRETRAINING
+        for place, phase in enumerate(self.learner.pretraining):
+            phases.insert(place, (phase, first))
+            first += phase.epochs
+        return [
+            (phase, first + number, number / phase.epochs) for phase, first in phases for number in range(phase.epochs)
+        ]
+
+    def _out_of_patience(self) -> bool:
+        return bool(self.recipe.patience) and len(self.history) - self.best_epoch >= self.recipe.patience
 
     def validate(self) -> float:
         """The `valid` of an Epoch, now."""
@@ -146,29 +183,27 @@ class Trainer:
             return math.nan
         return self.world.of_first(lambda: sketch(self.learner.averaged.eval(), self.valid, self.seed))
 
-    def _pretrain(self, on_frames: Callable[[int], None]) -> None:
-        """What the recipe has learned before the whole, each part by an optimiser of its own."""
-        first = PRETRAINING
-        for phase in self.learner.pretraining:
-            self.learner.begin(phase)
-            for number in range(phase.epochs):
-                self._train_epoch(first + number, number / phase.epochs, on_frames)
-            first += phase.epochs
-        self.learner.begin()
-
-    def _train_epoch(self, number: int, progress: float, on_frames: Callable[[int], None]) -> float:
-        """One pass over the pieces, at `progress` of its phase; the mean of the monitor."""
+    def _train_epoch(self, number: int, progress: float, on_frames: Callable[[int], None]) -> float | None:
+        """One pass over the pieces, at `progress` of its phase, or what is left of it; the mean of the monitor, None
+        where it was stopped."""
         self.model.train()
-        batches, total = self.batches.epoch(number), 0.0
-        for index, windows in enumerate(batches):
+        batches, place = self.batches.epoch(number), self._place
+        for index in range(place.updates, len(batches)):
+            windows = batches[index]
             batch = self.batches.make(number, windows, self.world.rows) if windows[self.world.rows] else None
             frames = sum(window.end - window.start for window in windows)
             done = progress + index / len(batches) / self.learner.phase.epochs
-            total += self.learner.update(batch.to(self.device) if batch else None, frames, done)
+            monitor = self.learner.update(batch.to(self.device) if batch else None, frames, done)
+            place = Place(place.epochs, index + 1, place.monitor + self.world.total(monitor))
             on_frames(frames)
+            if self.world.total(self.stopping) and index + 1 < len(batches):
+                self._place = place
+                self._save()
+                return None
         if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
             raise ImprovError(f"training diverged in epoch {number}: give a smaller --learning-rate, or --clip 1")
-        return self.world.total(total) / self.frames
+        self._place = Place(place.epochs + 1)
+        return place.monitor / self.frames
 
     def _keep(self, epoch: Epoch) -> None:
         """Writes the last checkpoint, and the best where this epoch is it (the last one without validation)."""
@@ -181,7 +216,7 @@ class Trainer:
         state = self.learner.state_dict()
         if not self.world.first:
             return
-        if self.best_epoch == len(self.history):
+        if self.best_epoch == len(self.history) and not self._place.updates:
             checkpoint.save(self.out, self.learner.averaged, **self._record())
         checkpoint.save(last_path(self.out), self.model, **self._record(), **state)
 
@@ -191,6 +226,7 @@ class Trainer:
             "seed": self.seed,
             "data": self._data,
             "history": [asdict(epoch) for epoch in self.history],
+            "place": list(astuple(self._place)),
             "best": self.best,
             "best_epoch": self.best_epoch,
         }

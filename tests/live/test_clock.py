@@ -31,6 +31,14 @@ def test_the_beat_never_jumps_and_never_goes_back(changes: list[tuple[float, flo
         assert timeline.beat_at(now) == pytest.approx(beat, abs=1e-9)
 
 
+@pytest.mark.parametrize(("ahead", "tempo"), [(1e6, 240.0), (-1e6, 1.2)])
+def test_a_beat_however_far_away_is_drawn_nearer_at_a_bounded_tempo(ahead: float, tempo: float) -> None:
+    timeline = Timeline(0.0, 120)
+    timeline.approach(2.0 + ahead, 120, 1.0)
+    assert timeline.tempo == pytest.approx(tempo)
+    assert timeline.beat_at(1.0) == pytest.approx(2.0)
+
+
 def test_an_event_stamped_before_a_change_keeps_its_beat() -> None:
     timeline = Timeline(0.0, 60)
     timeline.set_tempo(120, 10.0)

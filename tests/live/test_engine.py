@@ -6,11 +6,8 @@ import pytest
 from studio import STARTED, Studio, sounding_after
 
 from improv.live.inputs import InputLost
-from improv.live.messages import Panic, Play, Problem, SetKnob, SetMode, SetModel, SetOutput, Stop, TakeKept
+from improv.live.messages import Panic, Play, Problem, SetKnob, SetMode, SetOutput, Stop, TakeKept
 from improv.live.thinker import Answer
-from improv.model import checkpoint
-from improv.model.config import Config
-from improv.model.sequence_model import SequenceModel
 from improv.music.midifile import read_score
 
 FRAME = 0.125  # seconds: a sixteenth at 120 BPM
@@ -206,29 +203,6 @@ def test_the_synth_sounds_both_parts_and_a_port_the_partner_alone(tiny_model: Pa
     studio.run(3)
     assert 100 in {pitch for _, pitch, _ in studio.tapes["synth"].notes}
     assert 100 not in {pitch for _, pitch, _ in studio.tapes["virtual"].notes}
-
-
-def test_a_model_with_another_grid_can_be_swapped_in_while_playing(studio: Studio, tmp_path: Path) -> None:
-    model = SequenceModel(Config(hidden=8, recurrent=8, grid=1.0))
-    model.rbm.b_v.data.fill_(-3.0)
-    other = tmp_path / "slow.pt"
-    checkpoint.save(other, model)
-    studio.at(3.0, SetModel(str(other)))
-    studio.run(10)
-    onsets = [at for at, _, velocity in studio.partner if velocity and at > 3.1]
-    beats = [(at - STARTED) / 0.5 for at in onsets]
-    assert len(onsets) > 5
-    assert all(abs(beat - round(beat)) < 1e-6 for beat in beats)
-    assert sounding_after(studio.partner) == set()
-
-
-def test_a_bad_model_leaves_the_present_one_playing(studio: Studio, tmp_path: Path) -> None:
-    bad = tmp_path / "bad.pt"
-    bad.write_bytes(b"not a model")
-    studio.at(3.0, SetModel(str(bad)))
-    studio.run(6)
-    assert any(isinstance(report, Problem) and not report.fatal for report in studio.reports)
-    assert any(at > 4 and velocity for at, _, velocity in studio.partner)
 
 
 def test_every_performance_has_a_take_of_its_own(studio: Studio) -> None:

@@ -135,6 +135,16 @@ def test_the_jack_server_stalls(jack_server: JackServer, jam: Jam, listener: Lis
     assert len(part(take, 2)) > len(listener.onsets)  # it played on meanwhile
 
 
+def test_it_is_stopped_while_the_jack_server_stalls(jack_server: JackServer, tiny_model: Path, take: Path) -> None:
+    options = ("--model", tiny_model, "--output", "virtual", "--output", "synth", "--record", take, "--mode", "solo")
+    with Jam(*options) as jam:
+        assert jam.says("playing")
+        with jack_server.stalled():
+            assert jam.says("virtual is silent: JACK has stalled")
+            assert jam.end() == 0
+    assert jam.said[-1] == f"take kept in {take}"
+
+
 def test_the_jack_server_comes_late(jack_server: JackServer, tiny_model: Path, take: Path) -> None:
     jack_server.kill()
     with Jam("--model", tiny_model, "--output", "virtual", "--record", take, "--mode", "solo") as jam:

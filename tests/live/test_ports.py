@@ -132,11 +132,13 @@ def test_a_name_that_several_ports_have_is_refused_in_one_line(patchbay: Patchba
         patchbay.open_input("organ", Ear())
 
 
+@pytest.mark.parametrize("name", ["improv-nobody", "n" * 120], ids=["unknown", "too long"])
 def test_without_a_midi_system_the_message_says_what_to_do(
     jack_server: JackServer,  # noqa: ARG001 - chooses JACK
     monkeypatch: pytest.MonkeyPatch,
+    name: str,
 ) -> None:
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", "improv-nobody")
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", name)
     with Patchbay() as patchbay:
         assert patchbay.list_ports() == PortList("", [], [], virtual=False)
         trouble = patchbay.open_output("virtual").trouble

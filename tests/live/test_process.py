@@ -69,6 +69,18 @@ def test_a_killed_engine_leaves_its_take(session: Session) -> None:
     assert 61 in {note.pitch for note in read_score(session.take).notes}
 
 
+def test_ports_that_have_gone_with_the_engine_do_not_cost_the_take(tiny_model: Path, session: Session) -> None:
+    session.engine.close()
+    gone = [f"synthesiser {number}" for number in range(4)]
+    settings = Settings(model=str(tiny_model), mode="solo", take=str(session.take), outputs=gone)
+    session.engine = EngineProcess(settings)
+    session.play_a_while()
+    os.kill(session.engine.pid, signal.SIGKILL)
+    assert session.engine.close() == -signal.SIGKILL
+    assert session.engine.ended
+    assert TakeKept(str(session.take)) in session.engine.new_reports()
+
+
 def test_an_engine_that_hangs_keeps_nobody_waiting(session: Session) -> None:
     session.wait_for("stopped")
     os.kill(session.engine.pid, signal.SIGSTOP)

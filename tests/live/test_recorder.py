@@ -1,5 +1,6 @@
 """Takes are kept, whatever the disk does, and nobody waits for it."""
 
+import sys
 import threading
 from pathlib import Path
 
@@ -62,13 +63,13 @@ def test_a_second_session_with_the_same_name_says_which_it_takes(take: Path) -> 
     first.keep()
     first.close()
     other = take.with_name("take-2.mid")
-    problem = Problem(f"another session is recording to {take}; this take goes to {other}")
-    assert told["second"] == [problem, TakeBegun(str(other)), TakeKept(str(other))]
+    notice = Notice(f"another session is recording to {take}; this take goes to {other}")
+    assert told["second"] == [notice, TakeBegun(str(other)), TakeKept(str(other))]
     assert told["first"] == [TakeBegun(str(take)), TakeKept(str(take))]
     assert (pitches_in(take), pitches_in(other)) == ([60], [72])
 
 
-def test_an_earlier_take_is_overwritten_only_by_the_first_of_a_session(take: Path) -> None:
+def test_no_take_is_written_over_by_a_later_one(take: Path) -> None:
     for pitch in (60, 70):
         takes = Takes(lambda _: None, take)
         record(takes)  # not a note: the name is still free
@@ -76,9 +77,10 @@ def test_an_earlier_take_is_overwritten_only_by_the_first_of_a_session(take: Pat
         record(takes, pitch + 1)
         takes.close()
     assert {path.name: pitches_in(path) for path in take.parent.iterdir()} == {
-        "take.mid": [70],
+        "take.mid": [60],
         "take-2.mid": [61],
-        "take-3.mid": [71],
+        "take-3.mid": [70],
+        "take-4.mid": [71],
     }
 
 
@@ -96,6 +98,41 @@ def test_what_was_cut_off_is_rescued_at_the_next_start_and_told_in_one_line(take
         assert str(path) in notice.text
         assert pitches_in(path) == [60]
     assert len(list(take.parent.iterdir())) == 2
+
+
+def test_what_cannot_be_rescued_costs_no_take_and_is_told_in_one_line(take: Path) -> None:
+    old = journal_of(take.with_name("old.mid"))
+    old.symlink_to("/nowhere/at/all")
+    told: list[Report] = []
+    takes = Takes(told.append, take)
+    record(takes, 60)
+    takes.close()
+    notice = Notice(f"left by an earlier session, and not to be rescued: {old} is not a file")
+    assert told == [notice, TakeBegun(str(take)), TakeKept(str(take))]
+
+
+def test_a_name_that_an_unfinished_take_has_is_told_as_that(take: Path) -> None:
+    told: list[Report] = []
+    takes = Takes(told.append, take)
+    record(takes)
+    assert eventually(lambda: TakeKept(str(take), empty=True) in told)
+    journal_of(take).write_text('["note", "player", 60, 80, 0.0]\n')  # after the folder was searched
+    record(takes, 72)
+    takes.close()
+    other = take.with_name("take-2.mid")
+    notice = Notice(f"{journal_of(take)} holds an unfinished take; this take goes to {other}")
+    assert told[2:] == [notice, TakeBegun(str(other)), TakeKept(str(other))]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a device that takes everything and keeps nothing")
+def test_about_every_second_what_was_played_goes_to_the_disk_itself(take: Path) -> None:
+    journal_of(take).symlink_to("/dev/null")
+    told: list[Report] = []
+    takes = Takes(told.append, take)
+    takes.begin(4.0, 120.0)
+    problem = Problem(f"cannot record to {journal_of(take)}: Invalid argument")
+    assert eventually(lambda: problem in told), "nobody asked the device whether it keeps anything"
+    takes.close()
 
 
 def test_takes_without_a_name_never_share_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from improv.live.sync import LOST_SECONDS, PULSES, Kind, MidiClock
 
 tempos = st.floats(20, 300)
 JITTER = 0.005  # seconds either way
+FASTEST = 400  # BPM that a clock may have
 
 START, CONTINUE, STOP, PULSE = (bytes([kind]) for kind in (Kind.START, Kind.CONTINUE, Kind.STOP, Kind.PULSE))
 
@@ -69,6 +70,35 @@ def test_pulses_that_waited_for_a_busy_machine_count_but_do_not_hurry() -> None:
     due = follow(clock, ((1.5 if 1.3 < at < 1.5 else at, due) for at, due in pulses((120, 4))))
     assert clock.tempo == pytest.approx(120, rel=0.02)
     assert clock.beat_at(due) == pytest.approx(4 - 1 / PULSES, abs=0.02)
+
+
+@pytest.mark.parametrize("spacing", [0.0, 0.0001, 0.003])
+def test_a_flood_of_pulses_is_no_clock_until_it_is_over(spacing: float) -> None:
+    clock = MidiClock()
+    clock.hear(0.9, START)
+    at = follow(clock, pulses((120, 4)))
+    for _ in range(500):
+        at += spacing
+        clock.hear(at, PULSE)
+    assert clock.lost_at < at
+    song_beat = clock.beat_at(at)
+    assert song_beat is not None
+    assert song_beat < 4 + (LOST_SECONDS + 500 * spacing) * FASTEST / 60
+    clock.lose()
+    clock.hear(at, PULSE)
+    assert clock.lost_at < at, "it goes on"
+    clock.lose()
+    for n in range(1, 9):
+        clock.hear(at + n * 0.5 / PULSES, PULSE)
+    assert clock.tempo == pytest.approx(120)
+    assert clock.lost_at > at
+
+
+def test_a_clock_at_the_fastest_tempo_is_no_flood() -> None:
+    clock = MidiClock()
+    clock.hear(0.9, START)
+    due = follow(clock, pulses((300, 600), jitter=JITTER))
+    assert clock.beat_at(due) == pytest.approx(600, abs=0.1)
 
 
 def test_the_song_stops_continues_and_is_relocated() -> None:

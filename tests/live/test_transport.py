@@ -47,6 +47,11 @@ def onsets(studio: Studio, after: float = 0.0, before: float = 1e9) -> list[floa
     return [at for at, _, velocity in studio.partner if velocity and after <= at < before]
 
 
+def pulses(first: float, beats: int) -> list[float]:
+    """The moments of the pulses at 120 BPM: after a gap nobody can know which of them begins a sixteenth."""
+    return [first + pulse * 0.5 / PULSES for pulse in range(beats * PULSES + 1)]
+
+
 def off_the_grid(times: list[float], grid: list[float]) -> float:
     """How far the times lie from the nearest moment of the grid, in seconds, at the worst."""
     return max(min(abs(at - moment) for moment in grid) for at in times)
@@ -139,6 +144,49 @@ def test_a_lost_clock_is_told_once_and_the_music_goes_on_until_it_is_back(studio
     assert problems == ["the MIDI clock is lost: going on at 97 BPM until it is back"]
     assert len(onsets(studio, lost + LOST_SECONDS, back)) > 20
     assert off_the_grid(onsets(studio, back + 2), grid) < 2e-3
+
+
+@pytest.mark.parametrize("spacing", [0.0, 0.0001, 0.003])
+def test_a_flood_of_pulses_neither_kills_nor_hurries_the_music(studio: Studio, spacing: float) -> None:
+    sequencer = Sequencer(studio)
+    sequencer.say(Kind.START)
+    sequencer.roll(120, 4)
+    for pulse in range(9000):
+        studio.midi(sequencer.now + pulse * spacing, [Kind.PULSE])
+    over = sequencer.now = sequencer.now + 9000 * spacing
+    sequencer.roll(120, 8)
+    studio.run(sequencer.now)
+    assert studio.status().beat == pytest.approx((sequencer.now - FIRST) * 2, abs=1)
+    assert off_the_grid(onsets(studio, over + 2), pulses(over, 8)) < 2e-3
+    assert len(onsets(studio, over + 2)) > 10
+    assert min(b - a for a, b in itertools.pairwise(sorted(set(onsets(studio))))) > 60 / 600 / 4 - 1e-6
+    problems = [report.text for report in studio.reports if isinstance(report, Problem)]
+    assert problems == ["the MIDI clock is lost: going on at 120 BPM until it is back"]
+    assert studio.status().following
+
+
+def test_after_a_stall_of_the_machine_the_music_goes_on_from_where_it_is(studio: Studio) -> None:
+    class Sleep:
+        """Takes the clock with it, as a suspended machine would."""
+
+    handle = studio.engine._handle
+
+    def handle_or_sleep(item: object) -> None:
+        if isinstance(item, Sleep):
+            studio.clock._now += 60
+        else:
+            handle(item)
+
+    studio.engine._handle = handle_or_sleep  # type: ignore[method-assign]
+    sequencer = Sequencer(studio)
+    sequencer.say(Kind.START)
+    sequencer.roll(120, 4)
+    studio.clock.put(Sleep(), sequencer.now)
+    sequencer.now += 59.9  # the first pulses have come before anybody looks at the time
+    grid = sequencer.roll(120, 16)
+    studio.run(sequencer.now)
+    assert len(onsets(studio, grid[1])) > 40
+    assert off_the_grid(onsets(studio, grid[0] + 2), pulses(grid[0], 16)) < 2e-3
 
 
 def test_a_hand_may_play_and_stop_beside_the_clock(studio: Studio) -> None:

@@ -234,3 +234,12 @@ def test_where_no_file_can_be_it_says_so(tmp_path: Path) -> None:
     for path in (tmp_path / "file" / "m.pt", tmp_path):
         with pytest.raises(ImprovError, match="cannot write"):
             checkpoint.save(path, SequenceModel(CONFIG))
+
+
+def test_a_small_file_that_unpacks_to_a_huge_one_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "m.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("archive/data/0", "w") as member:
+        for _ in range((checkpoint.MAX_BYTES >> 24) + 1):
+            member.write(bytes(1 << 24))
+    assert (tmp_path / "m.pt").stat().st_size < 4 << 20
+    assert "larger than" in refusal(tmp_path / "m.pt")

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from improv import files
 from improv.errors import ImprovError
 from improv.music.journal import Journal, journal_of
 from improv.music.midifile import read_score
@@ -108,24 +110,22 @@ def test_the_pedal_is_in_the_take_and_read_back_as_it_sounded(take: Path) -> Non
     assert notes == [(48, 0, 1), (60, 0, 3), (62, 4, 5)]
 
 
-def test_a_name_that_was_asked_for_is_overwritten_once_and_every_other_is_new(take: Path) -> None:
+def test_music_that_is_there_is_never_written_over(take: Path) -> None:
     take.touch()
-    asked, journal = begin(take, fresh=False)
+    path, journal, why = begin(take)
     journal.remove()
-    fresh, journal = begin(take, fresh=True)
-    journal.remove()
-    assert (asked, fresh) == (take, take.with_name("take-2.mid"))
+    assert (path, why) == (take.with_name("take-2.mid"), f"{take} exists")
     assert [path.name for path in take.parent.iterdir()] == ["take.mid"]
 
 
 def test_sessions_at_the_same_time_record_into_takes_of_their_own(take: Path) -> None:
-    sessions = [begin(take, fresh=fresh) for fresh in (False, False, True)]
-    for number, (_, journal) in enumerate(sessions):
+    sessions = [begin(take) for _ in range(3)]
+    for number, (_, journal, _) in enumerate(sessions):
         journal.note("player", 60 + number, 80, 0)
-    for path, journal in sessions:
+    for path, journal, _ in sessions:
         finish(journal, path)
-    assert [path.name for path, _ in sessions] == ["take.mid", "take-2.mid", "take-3.mid"]
-    assert [read_score(path).notes[0].pitch for path, _ in sessions] == [60, 61, 62]
+    assert [path.name for path, _, _ in sessions] == ["take.mid", "take-2.mid", "take-3.mid"]
+    assert [read_score(path).notes[0].pitch for path, _, _ in sessions] == [60, 61, 62]
     assert len(list(take.parent.iterdir())) == 3
 
 
@@ -135,26 +135,56 @@ def test_what_dead_sessions_left_becomes_takes(tmp_path: Path) -> None:
     (tmp_path / "two-rescued.mid").touch()
     write_lines(tmp_path / "silent.mid.journal", ["bar", 4.0])
     (tmp_path / "notes.journal").write_text("dear diary")
-    assert rescue(tmp_path) == [tmp_path / "one-rescued.mid", tmp_path / "two-rescued-2.mid"]
+    assert rescue(tmp_path) == ([tmp_path / "one-rescued.mid", tmp_path / "two-rescued-2.mid"], [])
     assert all(read_score(tmp_path / name).notes for name in ("one-rescued.mid", "two-rescued-2.mid"))
     assert [path.name for path in tmp_path.glob("*.journal")] == ["notes.journal"]
-    assert rescue(tmp_path) == []
-    assert rescue(tmp_path / "nowhere") == []
+    assert rescue(tmp_path) == ([], [])
+    assert rescue(tmp_path / "nowhere") == ([], [])
+
+
+def test_an_odd_file_does_not_keep_the_others_from_being_rescued(tmp_path: Path) -> None:
+    (tmp_path / "a-link.mid.journal").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "b-folder.mid.journal").mkdir()
+    write_lines(tmp_path / f"{'c' * 240}.mid.journal", ["note", "player", 60, 80, 0.0])  # its take's name is too long
+    write_lines(tmp_path / "d.mid.journal", ["note", "player", 60, 80, 0.0])
+    rescued, problems = rescue(tmp_path)
+    assert rescued == [tmp_path / "d-rescued.mid"]
+    assert len(problems) == 3
+    assert all(name in problem for name, problem in zip(("a-link", "b-folder", "ccc"), problems, strict=True))
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_without_locks_a_journal_is_left_until_nobody_can_be_recording_there(
+    take: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(_file: int) -> None:  # as some network drives have none
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(files, "_lock", no_locks)
+    _, journal, _ = begin(take)
+    journal.note("player", 60, 80, 0)
+    assert rescue(take.parent) == ([], [])
+    assert begin(take)[0] == take.with_name("take-2.mid")
+    journal.note("player", 60, 0, 1)
+    journal.close()
+    os.utime(journal.path, (0, 0))
+    assert rescue(take.parent) == ([take.with_name("take-rescued.mid")], [])
 
 
 def test_what_a_living_session_records_is_left_to_it(take: Path) -> None:
     journal = Journal(journal_of(take))
     journal.note("player", 60, 80, 0)
-    assert rescue(take.parent) == []
+    assert rescue(take.parent) == ([], [])
     journal.note("player", 60, 0, 1)
     assert finish(journal, take) == 1
 
 
 def test_a_take_that_cannot_be_rescued_is_not_recorded_over(take: Path) -> None:
     write_lines(journal_of(take), ["note", "player", 60, 80, 0.0])
-    path, journal = begin(take, fresh=False)
+    path, journal, why = begin(take)
     journal.remove()
     assert path == take.with_name("take-2.mid")
+    assert why == f"{journal_of(take)} holds an unfinished take"
     assert journal_of(take).exists()
 
 

@@ -211,12 +211,12 @@ def test_a_shard_that_no_file_fits_any_more_is_deleted_but_not_one_whose_files_a
 def test_what_nobody_asked_for_in_a_month_is_deleted(music: Music) -> None:
     music.read("so")
     (old,) = music.shards
-    part = music.cache / ".0-0.part"
+    part = music.cache / ("." + "0" * 16 + "-" + "0" * 16 + ".part")
     part.touch()
     long_ago = time.time() - (UNUSED_DAYS + 1) * 24 * 3600
     for path in (old, part):
         os.utime(path, (long_ago, long_ago))
-    other = music.cache / "notes.txt"
+    other = music.cache / ".thesis.part"
     other.touch()
     os.utime(other, (long_ago, long_ago))
     music.read("otherwise")

@@ -11,7 +11,7 @@ from improv.model.nade import log_probability
 from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
 from improv.train import likelihood
-from improv.train.likelihood import Partition, ais, conditioned, importance, rbm_likelihood, sketch
+from improv.train.likelihood import Partition, ais, conditioned, every, importance, rbm_likelihood, sketch
 
 FRAMES = [TinyRbm.random(8, 6, seed=0, scale=1.5)]
 FRAMES += [
@@ -122,3 +122,11 @@ def random_roll(seed: int = 0) -> PianoRoll:
     """Twelve random frames of six pitches."""
     sounding = np.random.default_rng(seed).integers(0, 2, (12, 6)).astype(np.uint8)
     return PianoRoll.from_sounding(sounding, 0.25, 60)
+
+
+def test_every_so_manieth_frame_is_taken_across_pieces_however_short() -> None:
+    lengths = [3, 1, 0, 7, 2, 12, 4]
+    numbers = torch.arange(sum(lengths)).float()
+    pieces = [(v, Past(v)) for v in numbers.split(lengths)]
+    taken = torch.cat([v for v, past in every(5, pieces) if torch.equal(v, past.u)])
+    assert taken.tolist() == [2, 7, 12, 17, 22, 27]

@@ -147,6 +147,37 @@ def test_with_nothing_to_resume_it_begins(tmp_path: Path) -> None:
     assert trainer(tmp_path / "m.pt").resume() == 0
 
 
+LONG = replace(RECIPE, pretrain_frames=1, pretrain_core=2, average=0.9, persistent=True, optimiser="sgd", momentum=0.5)
+NADE = replace(CONFIG, estimator="nade", tied=4)
+EXACT = {
+    "pretraining, momentum, averaging, persistent chains": (LONG, CONFIG),
+    "Hessian-free": (replace(RECIPE, optimiser="hf", batch=32, epochs=2, pretrain_core=1), NADE),
+}
+
+
+@pytest.mark.parametrize("stopped_after", [1, 6, 11, 17])
+@pytest.mark.parametrize("kind", EXACT)
+def test_told_to_stop_it_keeps_where_it_is_and_goes_on_to_the_same_result(
+    tmp_path: Path, kind: str, stopped_after: int
+) -> None:
+    recipe, config = EXACT[kind]
+    reference = trainer(tmp_path / "reference.pt", recipe, config)
+    train(reference)
+    updates = 0
+
+    def stop(_frames: int) -> None:
+        nonlocal updates
+        updates += 1
+        run.stopping = updates >= stopped_after
+
+    run = trainer(tmp_path / "m.pt", recipe, config)
+    train(run, stop)
+    resumed = trainer(tmp_path / "m.pt", recipe, config)
+    resumed.resume()
+    train(resumed)
+    assert_same_result(resumed, reference)
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -80,7 +80,7 @@ def server_session() -> Hashable | None:
     # Asking libjack for a new client instead would print to stderr, and a restart between two looks would go unseen.
     name = os.environ.get("JACK_DEFAULT_SERVER", "default")
     for path in (Path(f"/dev/shm/jack_{name}_{os.getuid()}_0"), Path(f"/dev/shm/jack_{name}_0")):
-        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError), socket.socket(socket.AF_UNIX) as probe:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:  # nobody there, or not for us
             probe.setblocking(False)
             with contextlib.suppress(BlockingIOError):  # too busy to answer at once, but there
                 probe.connect(str(path))

@@ -11,7 +11,7 @@ from typing import Any
 
 from improv.errors import ImprovError
 from improv.live.ports.backend import Backend, abandon, choose_backend, discard
-from improv.live.ports.jack import Pulse
+from improv.live.ports.jack import STALLED_SECONDS, Pulse
 from improv.live.ports.names import NotThere, matching, the_one
 from improv.live.ports.port import InputPort, OnMessage, OutputPort, Port
 
@@ -110,9 +110,10 @@ class Patchbay:
         self._closing.set()
         self._thread.join()
         with self._lock:
+            self._stalled = not self._pulse.beats(POLL_SECONDS if self._stalled else STALLED_SECONDS)
             for port in list(self._ports):
                 port.close()
-            let_go = discard if self._pulse.beats() else abandon
+            let_go = abandon if self._stalled else discard
             for midi in (*self._listers.values(), *self._leaving):
                 let_go(midi)
 
@@ -158,7 +159,7 @@ class Patchbay:
 
     def _forget(self, port: Port) -> None:
         with self._lock:
-            port.let_go(discard if self._pulse.beats() else self._leaving.append)
+            port.let_go(discard if self._goes_on() else self._leaving.append)
             if port in self._ports:
                 self._ports.remove(port)
 
@@ -172,23 +173,34 @@ class Patchbay:
         self._backend, self._session, self._pulse = backend, session, backend.pulse()
         return backend
 
+    def _goes_on(self) -> bool:
+        """Whether something may be asked of the system; of one that is known to have stalled, without waiting."""
+        return not self._stalled and self._pulse.beats()
+
     def _listed(self, kind: str) -> list[str]:
         return list(self._listers[kind].get_ports())
 
     # --- watching -------------------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
-        shown = self.list_ports()
+        shown = self._list_if_possible(PortList("", [], [], False))
         while not self._closing.wait(POLL_SECONDS):
             with self._lock:
                 self._tend()
                 changes, self._changes = self._changes, []
-                ports = self.list_ports()
+                ports = self._list_if_possible(shown)
             for port, connected in changes:
                 self._on_change(port, connected)
             if ports != shown:
                 self._on_list(ports)
             shown = ports
+
+    def _list_if_possible(self, before: PortList) -> PortList:
+        """What can be connected now; what could be before, where the system refuses to say."""
+        try:
+            return self.list_ports()
+        except OSError:
+            return before
 
     def _tend(self) -> None:
         """Bring what is connected in line with what is there."""

@@ -257,9 +257,7 @@ class OutputPort(Port):
 
     def close(self) -> None:
         """Close it for good, once what was sent has arrived; may be called twice."""
-        if self.connected:
-            for _ in range(_LAST_CYCLES):
-                self._pulse.beats()
+        if self.connected and all(self._pulse.beats() for _ in range(_LAST_CYCLES)):
             time.sleep(_LAST_SECONDS)
         super().close()
 
