@@ -169,6 +169,7 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
     total = trainer.frames * trainer.recipe.epochs
     bar = tqdm(total=total, initial=trainer.frames * done, unit=" frames", unit_scale=True, disable=None)
     picture, last = args.out.with_suffix(".png"), last_path(args.out)
+    older = args.out.exists()  # which the first epoch will replace
 
     def on_epoch(epoch: Epoch) -> None:
         valid = "" if math.isnan(epoch.valid) else f"   valid {epoch.valid:8.3f} nats/frame"
@@ -187,7 +188,8 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
         trainer.run(bar.update, on_epoch)
     interrupted = trainer.stopping and len(trainer.history) < trainer.recipe.epochs
     if not trainer.history:
-        args.out.unlink(missing_ok=True)  # a model that has learned nothing must not lie there as if it had
+        if not older:  # a model that has learned nothing must not lie there as if it had
+            args.out.unlink(missing_ok=True)
         raise ImprovError(f"interrupted in the first epoch: what is done of it is in {last}; the same command with "
                           "--resume goes on")  # fmt: skip
     draw_curve(trainer.history, picture)

@@ -10,15 +10,15 @@ from improv.train.presets import CHOICES, PRESETS, RANGES, Recipe
 MODEL_HELP = {
     "estimator": "what models a frame given the frames before: an RBM, a NADE (exact, fast to train), or both, where "
     "NADE gives the RBM's chain its start",
-    "hidden": "hidden units, 1 to 8192",
+    "hidden": "hidden units",
     "core": "the kind of memory",
-    "recurrent": "units of the memory, 1 to 8192",
-    "tied": "units of memory that every pitch has to itself, with weights that all pitches share, 0 to 1024",
+    "recurrent": "units of the memory",
+    "tied": "units of memory that every pitch has to itself, with weights that all pitches share",
     "onsets": "tell struck from held notes, by a second unit per pitch",
     "bars": "tell the memory the place in the bar; piano-rolls are taken to begin on a bar line",
     "learn_u0": "learn the memory's initial state, or leave it at zero",
-    "low": "the lowest pitch, as a MIDI number, 0 to 127",
-    "n_pitches": "number of pitches, 1 to 128",
+    "low": "the lowest pitch, as a MIDI number",
+    "n_pitches": "number of pitches",
 }
 MODEL_CHOICES = {"core": CORES, "estimator": ESTIMATORS}
 MODEL_OPTIONS = tuple(MODEL_HELP)
@@ -59,18 +59,21 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """The sizes and the kind of the model: the fields of Config that are free."""
     group = parser.add_argument_group("the model")
     for name, text in MODEL_HELP.items():
-        _add(group, name, f"{text} ({_defaults(name, of_model=True)})", getattr(Config, name), MODEL_CHOICES.get(name))
+        told = f"{_with_range(text, SIZES.get(name))} ({_defaults(name, of_model=True)})"
+        _add(group, name, told, getattr(Config, name), MODEL_CHOICES.get(name))
 
 
 def add_recipe(parser: argparse.ArgumentParser) -> None:
     """How the model is trained: every field of the recipe."""
     group = parser.add_argument_group("the recipe")
     for item in fields(Recipe):
-        name, text = item.name, RECIPE_HELP[item.name]
-        if name in RANGES:
-            low, high = RANGES[name]
-            text += f", {low:g} to {high:.10g}"
-        _add(group, name, f"{text} ({_defaults(name)})", item.default, CHOICES.get(name))
+        name = item.name
+        told = f"{_with_range(RECIPE_HELP[name], RANGES.get(name))} ({_defaults(name)})"
+        _add(group, name, told, item.default, CHOICES.get(name))
+
+
+def _with_range(text: str, limits: tuple[float, float] | None) -> str:
+    return text if limits is None else f"{text}, {limits[0]:g} to {limits[1]:.10g}"
 
 
 def _add(

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from improv.model.conditional import Conditional
 from improv.model.config import Config
 from improv.model.core import Past
 from improv.model.intervals import Intervals
@@ -25,7 +26,7 @@ def order(config: Config) -> Tensor:
     return units.flip(1).T.flatten()
 
 
-class Nade(nn.Module):
+class Nade(Conditional):
     """NADE with weights of its own for every unit; b_v(t) and b_h(t) follow the past as those of the RNN-RBM do.
 
     h_i = sigmoid(b_h(t) + sum_{j before i} v_j W_j)        P(v_i = 1) = sigmoid(b_v(t)_i + U_i . h_i)
@@ -38,24 +39,13 @@ class Nade(nn.Module):
         self.register_buffer("order", order(config), persistent=False)
         self.W = nn.Parameter(0.01 * torch.randn(config.n_visible, config.hidden))
         self.U = nn.Parameter(0.01 * torch.randn(config.n_visible, config.hidden))
-        self.b_v = nn.Parameter(torch.zeros(config.n_visible))
-        self.b_h = nn.Parameter(torch.zeros(config.hidden))
-        self.W_uv = nn.Parameter(0.0001 * torch.randn(config.recurrent, config.n_visible))
-        self.W_uh = nn.Parameter(0.0001 * torch.randn(config.recurrent, config.hidden))
-
-    def biases(self, past: Past) -> tuple[Tensor, Tensor]:
-        """b_v(t) [..., V] and b_h(t) [..., H]."""
-        return self.b_v + past.u @ self.W_uv, self.b_h + past.u @ self.W_uh
+        self.add_biases(config)
 
     def logits(self, v: Tensor, past: Past) -> Tensor:
         """Log-odds of every unit of v [N, V] given those before it, [N, V]."""
         b_v, b_h = self.biases(past)
         chunks = (slice(start, start + CHUNK) for start in range(0, len(v), CHUNK))
         return b_v + torch.cat([self._interaction(v[chunk], b_h[chunk]) for chunk in chunks])
-
-    def predicted(self, past: Past) -> Tensor:
-        """Log-odds of the visible units [..., V] from the past alone, no hidden unit on."""
-        return self.biases(past)[0]
 
     def _interaction(self, v: Tensor, b_h: Tensor) -> Tensor:
         """U_i . h_i of every unit, [N, V]."""

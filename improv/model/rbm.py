@@ -8,14 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from improv.model.conditional import Conditional
 from improv.model.config import Config
 from improv.model.core import Past
 
 
-class ConditionalRbm(nn.Module):
-    """An RBM in every frame, its biases set by what went before (eq. 9 and 10):
-
-        b_v(t) = b_v + u_{t-1} W_uv        b_h(t) = b_h + u_{t-1} W_uh
+class ConditionalRbm(Conditional):
+    """An RBM in every frame, its biases set by what went before.
 
     Where a core is tied, b_v(t) of a pitch's units further depends on what that pitch remembers.
     """
@@ -23,24 +22,17 @@ class ConditionalRbm(nn.Module):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.W = nn.Parameter(0.01 * torch.randn(config.n_visible, config.hidden))
-        self.b_v = nn.Parameter(torch.zeros(config.n_visible))
-        self.b_h = nn.Parameter(torch.zeros(config.hidden))
-        self.W_uv = nn.Parameter(0.0001 * torch.randn(config.recurrent, config.n_visible))
-        self.W_uh = nn.Parameter(0.0001 * torch.randn(config.recurrent, config.hidden))
+        self.add_biases(config)
         self.from_pitch = nn.Sequential(
             nn.Linear(config.tied, config.tied), nn.ReLU(), nn.Linear(config.tied, config.channels, bias=False)
         ) if config.tied else None  # fmt: skip
 
     def biases(self, past: Past) -> tuple[Tensor, Tensor]:
         """b_v(t) [..., V] and b_h(t) [..., H]."""
-        b_v, b_h = self.b_v + past.u @ self.W_uv, self.b_h + past.u @ self.W_uh
+        b_v, b_h = super().biases(past)
         if self.from_pitch is not None and past.s is not None:
             b_v = b_v + self.from_pitch(past.s).transpose(-1, -2).flatten(-2)
         return b_v, b_h
-
-    def predicted(self, past: Past) -> Tensor:
-        """Log-odds of the visible units [..., V] from the past alone, no hidden unit on."""
-        return self.biases(past)[0]
 
 
 def free_energy(v: Tensor, weights: Tensor, b_v: Tensor, b_h: Tensor) -> Tensor:

@@ -74,11 +74,11 @@ def evaluate(
     sums, generator = _Sums(), torch.Generator().manual_seed(seed)
     total = sum(len(roll) for roll in pieces)
     stride = 1 if model.rbm is not None else max(1, total // NADE_PSEUDO_FRAMES)
-    for v, past in conditioned(model, pieces):
+    for (v, past), chosen in zip(conditioned(model, pieces), every(stride, map(len, pieces)), strict=True):
         _add(sums, model, v, past, effort, generator)
+        if len(v[chosen]):
+            _add_pseudo(sums, model, v[chosen], past.at(chosen))
         on_frames(len(v))
-    for v, past in every(stride, conditioned(model, pieces)):
-        _add_pseudo(sums, model, v, past)
     frames = sums.frames
     figures = {
         "log_likelihood": sums.log_p / frames,

@@ -131,13 +131,12 @@ def conditioned(model: SequenceModel, pieces: list[PianoRoll]) -> Iterator[tuple
         yield inputs[:, : model.config.n_visible], past.at(0)
 
 
-def every(stride: int, frames: Iterable[tuple[Tensor, Past]]) -> Iterator[tuple[Tensor, Past]]:
-    """Every so-manieth of the frames of pieces end to end, piece by piece; at least one of no fewer than `stride`."""
+def every(stride: int, lengths: Iterable[int]) -> Iterator[slice]:
+    """For pieces of these lengths the slices of each that pick every so-manieth of all their frames end to end."""
     first = stride // 2
-    for v, past in frames:
-        if first < len(v):
-            yield v[first::stride], past.at(slice(first, None, stride))
-        first = (first - len(v)) % stride
+    for length in lengths:
+        yield slice(first, length, stride)
+        first = (first - length) % stride
 
 
 SKETCH_FRAMES, SKETCH_CHAINS, SKETCH_BETAS = 1000, 8, 100
@@ -150,7 +149,10 @@ def sketch(model: SequenceModel, pieces: list[PianoRoll], seed: int) -> float:
     generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
     stride = max(1, sum(len(roll) for roll in pieces) // SKETCH_FRAMES) if model.rbm is not None else 1
     total, frames = 0.0, 0
-    for v, past in every(stride, conditioned(model, pieces)):
+    for (v, past), chosen in zip(conditioned(model, pieces), every(stride, map(len, pieces)), strict=True):
+        v, past = v[chosen], past.at(chosen)
+        if not len(v):
+            continue
         if model.rbm is not None:
             total += float(rbm_likelihood(model, v, past, SKETCH_CHAINS, SKETCH_BETAS, generator).log_p.sum())
         else:

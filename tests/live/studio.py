@@ -47,6 +47,10 @@ class Nobody:
         return {}
 
 
+class Sleep:
+    """Put into the inbox, it takes the clock with it, as a suspended machine would."""
+
+
 class Studio:
     """An engine whose player is a script."""
 
@@ -85,6 +89,19 @@ class Studio:
     def midi(self, seconds: float, message: list[int]) -> None:
         """A message arrives from the keyboard."""
         self.clock.put(Arrived(seconds, bytes(message)), seconds)
+
+    def suspend(self, seconds: float, minutes: float) -> None:
+        """The machine sleeps for so long, which the clock does not."""
+        handle = self.engine._handle
+
+        def handle_or_sleep(item: object) -> None:
+            if isinstance(item, Sleep):
+                self.clock._now += 60 * minutes
+            else:
+                handle(item)
+
+        self.engine._handle = handle_or_sleep  # type: ignore[method-assign]
+        self.clock.put(Sleep(), seconds)
 
     def run(self, seconds: float) -> None:
         """Plays so long and quits."""

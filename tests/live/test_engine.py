@@ -157,19 +157,7 @@ def test_a_missed_frame_is_counted_and_what_sounds_is_held(tiny_model: Path, tmp
 
 
 def test_a_stalled_machine_goes_on_without_a_burst(studio: Studio) -> None:
-    class Sleep:
-        """Takes the clock with it, as a suspended process would."""
-
-    handle = studio.engine._handle
-
-    def handle_or_sleep(item: object) -> None:
-        if isinstance(item, Sleep):
-            studio.clock._now += 60
-        else:
-            handle(item)
-
-    studio.engine._handle = handle_or_sleep  # type: ignore[method-assign]
-    studio.clock.put(Sleep(), 3.0)
+    studio.suspend(3.0, minutes=1)
     studio.run(70)
     onsets = [at for at, _, velocity in studio.partner if velocity and at > 62]
     assert len({at for at in onsets if at < 63.3}) <= 4
