@@ -1,0 +1,1 @@
+"""How fast and how exact improv is on this machine, each figure beside a reference measured in the same run."""
