@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import queue
 import signal
@@ -20,7 +19,7 @@ from improv.live.messages import Problem, Quit, Report, Status, decode, encode
 from improv.live.news import PortNews
 from improv.live.outputs import SYNTH, Output, Outputs
 from improv.live.ports import Patchbay
-from improv.live.priority import ask_for_realtime
+from improv.live.priority import BESIDE, LOOP, ask_for_realtime
 from improv.live.process import Settings
 from improv.live.thinker import Thinker
 
@@ -59,6 +58,7 @@ class Reporter:
 def main() -> int:
     """Runs one engine with the settings in the first argument."""
     settings = Settings.from_json(sys.argv[1])
+    ask_for_realtime(BESIDE)  # before the other threads are begun
     reports = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not stand among the reports
     reporter = Reporter(reports)
@@ -82,9 +82,8 @@ def main() -> int:
         with Patchbay(PortNews(inbox).tell, listing.tell) as patchbay:
             listing.tell(patchbay.list_ports())
             outputs = Outputs(partial(_open_output, patchbay, inbox), inbox, in_background)
-            priority = "realtime" if ask_for_realtime() else "normal"
+            priority = "realtime" if ask_for_realtime(LOOP) else "normal"
             engine = Engine(settings, clock, thinker, outputs, PlayerInput(patchbay, inbox), reporter.report, priority)
-            gc.freeze()
             engine.run()
         return 1 if signalled else 0
     except ImprovError as error:

@@ -5,6 +5,7 @@ The loop hands over jobs and finds the results in its inbox; jobs run one after 
 
 from __future__ import annotations
 
+import gc
 import queue
 import threading
 import time
@@ -15,6 +16,7 @@ from improv.errors import ImprovError
 from improv.knobs import Controls
 from improv.live.clock import Inbox
 from improv.live.modes import Turn
+from improv.live.priority import ordinary
 from improv.music.key import Key
 from improv.music.pianoroll import Frame
 
@@ -118,7 +120,8 @@ class Mind:
         try:
             match job:
                 case Load():
-                    return self._load(job)
+                    with ordinary():
+                        return self._load(job)
                 case Follow(key):
                     self.key = key
                     if self.improviser is not None:
@@ -151,6 +154,7 @@ class Mind:
         if self.improviser is not None and self.loaded is not None and loaded.has_frames_of(self.loaded):
             improviser.remember(self.improviser)
         self.improviser, self.loaded = improviser, loaded
+        gc.freeze()  # to look through all of torch for garbage would stop the loop for a third of a second
         return loaded
 
     def _think(self, job: Think) -> Answer | None:
