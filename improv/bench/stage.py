@@ -1,0 +1,78 @@
+"""What a benchmark of the live loop plays on: an engine in the dark, or the real panel, beside idle or busy cores."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from improv.knobs import KNOBS
+from improv.live.process import EngineProcess, Settings
+from improv.resources import bundled_model
+
+BUSY = "while True: pass"
+SCREEN = ("-screen", "0", "1280x800x24")
+
+
+@contextmanager
+def settings(**chosen: object) -> Iterator[Settings]:
+    """Settings of an engine that plays the bundled model at once; the take goes where nobody keeps it.
+
+    `tempo` and `k` are knobs; all else is as in Settings.
+    """
+    knobs = {name: float(str(chosen.pop(name, knob.default))) for name, knob in KNOBS.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        told = {"outputs": ["virtual"], "seed": 1, "take": str(Path(folder, "take.mid")), "autoplay": True, **chosen}
+        yield Settings(str(bundled_model()), knobs=knobs, **told)  # type: ignore[arg-type]
+
+
+@contextmanager
+def engine(chosen: Settings) -> Iterator[EngineProcess]:
+    """A running engine."""
+    process = EngineProcess(chosen)
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+@contextmanager
+def panel(chosen: Settings) -> Iterator[None]:
+    """The panel with its engine, on a screen that nobody sees; it repaints sixty times a second while it plays."""
+    with ExitStack() as stack:
+        command = ["Xvfb", "-displayfd", "1", *SCREEN]
+        screen = stack.enter_context(_running(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
+        assert screen.stdout is not None
+        display = {"DISPLAY": f":{screen.stdout.readline().decode().strip()}", "QT_QPA_PLATFORM": "xcb"}
+        command = [sys.executable, "-m", "ui", chosen.to_json()]
+        stack.enter_context(_running(command, env=os.environ | display, stderr=subprocess.DEVNULL))
+        yield
+
+
+def panel_can_open() -> bool:
+    """Whether there is a screen that nobody sees."""
+    return shutil.which("Xvfb") is not None
+
+
+@contextmanager
+def busy_cores() -> Iterator[None]:
+    """On every core a program that never rests."""
+    with ExitStack() as stack:
+        for _ in range(os.cpu_count() or 1):
+            stack.enter_context(_running([sys.executable, "-c", BUSY]))
+        yield
+
+
+@contextmanager
+def _running(command: list[str], **how: object) -> Iterator[subprocess.Popen[bytes]]:
+    process: subprocess.Popen[bytes] = subprocess.Popen(command, **how)  # type: ignore[call-overload]
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
