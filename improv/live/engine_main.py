@@ -58,7 +58,7 @@ class Reporter:
 def main() -> int:
     """Runs one engine with the settings in the first argument."""
     settings = Settings.from_json(sys.argv[1])
-    ask_for_realtime(BESIDE)  # before the other threads are begun
+    priority = "realtime" if ask_for_realtime(BESIDE) else "normal"  # before the other threads are begun
     reports = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not stand among the reports
     reporter = Reporter(reports)
@@ -82,8 +82,8 @@ def main() -> int:
         with Patchbay(PortNews(inbox).tell, listing.tell) as patchbay:
             listing.tell(patchbay.list_ports())
             outputs = Outputs(partial(_open_output, patchbay, inbox), inbox, in_background)
-            priority = "realtime" if ask_for_realtime(LOOP) else "normal"
             engine = Engine(settings, clock, thinker, outputs, PlayerInput(patchbay, inbox), reporter.report, priority)
+            ask_for_realtime(LOOP)
             engine.run()
         return 1 if signalled else 0
     except ImprovError as error:

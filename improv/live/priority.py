@@ -27,13 +27,19 @@ def ask_for_realtime(priority: int) -> bool:
     return True
 
 
+def step_back() -> None:
+    """Lets the loop go before the calling thread, which it has started."""
+    if _is_realtime():
+        ask_for_realtime(BESIDE)
+
+
 @contextmanager
 def ordinary() -> Iterator[None]:
     """Meanwhile the calling thread, and what it starts, is an ordinary one.
 
     For work of seconds: what runs before all others for so long is held back by the system, and the loop with it.
     """
-    if sys.platform != "linux" or os.sched_getscheduler(0) != os.SCHED_FIFO:
+    if not _is_realtime():
         yield
         return
     before = os.sched_getparam(0)
@@ -51,3 +57,7 @@ def realtime_is_permitted() -> bool:
     asking.start()
     asking.join()
     return answers[0]
+
+
+def _is_realtime() -> bool:
+    return sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_FIFO

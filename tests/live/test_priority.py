@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from improv.live.messages import Status
-from improv.live.priority import BESIDE, LOOP, ask_for_realtime, ordinary, realtime_is_permitted
+from improv.live.priority import BESIDE, LOOP, ask_for_realtime, ordinary, realtime_is_permitted, step_back
 from improv.live.process import EngineProcess, Settings
 
 if sys.platform != "linux" or not realtime_is_permitted():
@@ -30,10 +30,10 @@ def place(tid: int = 0) -> tuple[int, int]:
 
 
 def test_it_is_for_the_thread_that_asks_and_those_it_starts() -> None:
-    def ask() -> tuple[bool, object]:
-        return ask_for_realtime(LOOP), in_a_thread(place)
+    def ask() -> tuple[bool, object, object]:
+        return ask_for_realtime(LOOP), in_a_thread(place), in_a_thread(lambda: (step_back(), place())[1])
 
-    assert in_a_thread(ask) == [(True, [(os.SCHED_FIFO, LOOP)])]
+    assert in_a_thread(ask) == [(True, [(os.SCHED_FIFO, LOOP)], [(os.SCHED_FIFO, BESIDE)])]
     assert place() == (os.SCHED_OTHER, 0)
 
 
@@ -59,6 +59,8 @@ def test_the_threads_of_the_engine_come_before_ordinary_ones_and_the_loop_first(
         places = {tid: place(int(tid)) for tid in os.listdir(f"/proc/{engine.pid}/task")}
     finally:
         engine.close()
-    assert places.pop(str(engine.pid)) == (os.SCHED_FIFO, LOOP)
+    loop = places.pop(str(engine.pid))
+    assert loop == (os.SCHED_FIFO, LOOP)
+    assert loop not in places.values()
     # The thinker, the recorder, the patchbay, commands and reports; numpy's helpers never have the interpreter's lock.
     assert list(places.values()).count((os.SCHED_FIFO, BESIDE)) >= 5
