@@ -4,7 +4,7 @@ The engine lives in a process of its own; plain text on a pipe can be read by a 
 """
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 # --- commands -----------------------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ _KINDS: dict[str, type] = {
 
 def encode(message: Command | Report) -> str:
     """The message as one line of JSON, its kind under `is`, with the newline."""
-    return json.dumps({"is": type(message).__name__, **asdict(message)}) + "\n"
+    return json.dumps({"is": type(message).__name__, **vars(message)}) + "\n"
 
 
 def decode(line: str) -> Any:
