@@ -12,7 +12,6 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,13 +21,13 @@ from numpy.typing import NDArray
 
 from improv.bench import stage
 from improv.bench.jack_server import PATIENT, jack_server
-from improv.bench.listener import Listener, connect
+from improv.bench.listener import Listener
 from improv.bench.musician import musician
 from improv.bench.soak import Soak
 from improv.bench.vitals import Vitals
 from improv.live.messages import SetMode, Status
 from improv.live.outputs import CONTROL, NOTE_OFF, NOTE_ON, SUSTAIN
-from improv.live.ports.backend import choose_backend, discard
+from improv.live.priority import realtime_is_permitted
 from improv.live.process import EngineProcess
 from improv.music.midifile import read_score
 from improv.resources import bundled_model
@@ -57,19 +56,16 @@ def simulate(hours: float, model: Path) -> bool:
 
 def jam(minutes: float) -> bool:
     """The real minutes: solo, with a player, and solo again; whether all is well at their end."""
-    with ExitStack() as stack:
-        stack.enter_context(jack_server(PERIOD, *PATIENT))
-        listener, keyboard = Listener(), choose_backend().new_output("keyboard")
-        stack.callback(listener.close)
-        stack.callback(discard, keyboard)
-        keyboard.open_virtual_port("out")
-        engine = stack.enter_context(stage.engine(stack.enter_context(stage.settings(mode="solo"))))
-        connect("improv:out", "listener:in")
-        connect("keyboard:out", "improv in:in")
+    with (
+        jack_server(PERIOD, *PATIENT, realtime=realtime_is_permitted()),
+        stage.settings(mode="solo") as chosen,
+        stage.jam(chosen) as played,
+    ):
+        engine, listener = played.engine, played.listener
         wait(engine, listener, SOLO_SECONDS)
         n_before = len(listener.notes())
         engine.send(SetMode("duet"))
-        playing = threading.Thread(target=play, args=(keyboard, 60 * minutes - 2 * SOLO_SECONDS))
+        playing = threading.Thread(target=play, args=(played.keyboard, 60 * minutes - 2 * SOLO_SECONDS))
         playing.start()
         while playing.is_alive():
             say(status=wait(engine, listener, 60.0), **asdict(Vitals.of(engine.pid)))
@@ -78,10 +74,7 @@ def jam(minutes: float) -> bool:
         n_after = len(listener.notes())
         wait(engine, listener, SOLO_SECONDS)
         status = engine.close()
-    notes = listener.notes()
-    sounding: set[int] = set()
-    for _, pitch, velocity in notes:
-        (sounding.add if velocity else sounding.discard)(pitch)
+        notes, sounding = listener.notes(), listener.sounding
     solos = [np.array([at for at, _, velocity in solo if velocity]) for solo in (notes[:n_before], notes[n_after:])]
     first, last = (phase(solo) for solo in solos)
     drift = (last - first + FRAME / 2) % FRAME - FRAME / 2

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from improv.bench import stage
-from improv.bench.listener import Listener, connect
 from improv.bench.musician import AFTERTOUCH
 from improv.bench.vitals import Vitals
 from improv.live.messages import Sounded, Status
 from improv.live.outputs import NOTE_OFF, NOTE_ON
-from improv.live.ports.backend import choose_backend, discard
 from improv.live.priority import BESIDE, ask_for_realtime
 from improv.live.process import EngineProcess
 from improv.live.sync import Kind
@@ -74,18 +70,9 @@ def events(notes: int) -> Iterator[bytes]:
 
 def flood(seconds: float, rate: float = 10_000, notes: int = 2) -> Flooded:
     """Plays so long with so many events a second, on the JACK server that this process finds."""
-    with ExitStack() as stack:
-        take = Path(stack.enter_context(tempfile.TemporaryDirectory()), "take.mid")
-        listener, keyboard = Listener(), choose_backend().new_output("keyboard")
-        stack.callback(listener.close)
-        stack.callback(discard, keyboard)
-        keyboard.open_virtual_port("out")
-        engine = stack.enter_context(stage.engine(stack.enter_context(stage.settings(take=str(take)))))
-        connect("improv:out", "listener:in")
-        connect("keyboard:out", "improv in:in")
-        while not any(isinstance(report, Status) and report.state == "playing" for report in engine.new_reports()):
-            time.sleep(0.05)
-        sender = _Sender(keyboard, engine, notes)
+    with stage.settings() as chosen, stage.jam(chosen) as jam:
+        engine, listener = jam.engine, jam.listener
+        sender = _Sender(jam.keyboard, engine, notes)
         threading.Thread(target=sender.send, args=(seconds, rate)).start()
         news = _News()
         while not sender.done:
@@ -96,10 +83,8 @@ def flood(seconds: float, rate: float = 10_000, notes: int = 2) -> Flooded:
         time.sleep(SETTLED_SECONDS)
         status = engine.close(CLOSE_SECONDS)
         news.take_in(engine)
-        kept = sum(note.track == 1 for note in read_score(take).notes)
-        sounding: set[int] = set()
-        for _, pitch, velocity in listener.notes():
-            (sounding.add if velocity else sounding.discard)(pitch)
+        kept = sum(note.track == 1 for note in read_score(Path(str(chosen.take))).notes)
+        sounding = listener.sounding
     return Flooded(
         sender.sent, sender.sent / sender.took, sender.sysex, news.missed, news.lateness, sender.early, late,
         sender.notes, news.heard, kept, len(sounding), status,

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from itertools import cycle, islice
 
 import numpy as np
 
 from improv.bench import stage
 from improv.bench.jack_server import PATIENT, RATE, jack_server
-from improv.bench.listener import Listener, connect
+from improv.bench.listener import Listener
 from improv.bench.result import Result
 from improv.live.messages import Status
 from improv.live.outputs import NOTE_OFF, NOTE_ON
-from improv.live.ports.backend import choose_backend, discard
 from improv.live.priority import realtime_is_permitted
 from improv.live.process import EngineProcess
 
@@ -32,26 +30,20 @@ WILD = 2.0  # the temperature: most notes find an answer then
 
 def instant(n_notes: int = 60, k: int = 25) -> Iterator[Result]:
     """Milliseconds from a note at the listener to the partner's answer there, both stamped by JACK."""
-    with ExitStack() as stack:
-        stack.enter_context(jack_server(PERIOD, *PATIENT, realtime=realtime_is_permitted()))
-        listener, keyboard = Listener(), choose_backend().new_output("keyboard")
-        stack.callback(listener.close)
-        stack.callback(discard, keyboard)
-        keyboard.open_virtual_port("out")
-        engine = stack.enter_context(
-            stage.engine(stack.enter_context(stage.settings(tempo=TEMPO, k=k, temperature=WILD)))
-        )
-        for source, target in (("improv:out", "listener:in"), ("keyboard:out", "listener:in")):
-            connect(source, target)
-        connect("keyboard:out", "improv in:in")
+    with (
+        jack_server(PERIOD, *PATIENT, realtime=realtime_is_permitted()),
+        stage.settings(tempo=TEMPO, k=k, temperature=WILD) as chosen,
+        stage.jam(chosen) as jam,
+    ):
+        jam.listener.attach("keyboard:out")
         for pitch in CHORD:
-            keyboard.send_message([NOTE_ON | CHANNEL, pitch, 80])
+            jam.keyboard.send_message([NOTE_ON | CHANNEL, pitch, 80])
         for pitch in islice(cycle(MELODY), n_notes):
-            _wait_for_beat(engine)
-            keyboard.send_message([NOTE_ON | CHANNEL, pitch, 80])
+            _wait_for_beat(jam.engine)
+            jam.keyboard.send_message([NOTE_ON | CHANNEL, pitch, 80])
             time.sleep(GRID * 60 / TEMPO)
-            keyboard.send_message([NOTE_OFF | CHANNEL, pitch, 0])
-        answers = np.array(_answers(listener))
+            jam.keyboard.send_message([NOTE_OFF | CHANNEL, pitch, 0])
+        answers = np.array(_answers(jam.listener))
     of = f"of {len(answers)} answers to {n_notes} notes, k = {k}"
     for label, seconds in (("p50", np.median(answers)), ("p99", np.percentile(answers, 99))):
         yield Result(

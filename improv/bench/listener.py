@@ -48,6 +48,14 @@ class Listener:
         kept = [(at, m) for at, m in self.heard if m[0] & 0xF0 in (NOTE_OFF, NOTE_ON)]
         return [(at, m[1], m[2] if m[0] & 0xF0 == NOTE_ON else 0) for at, m in kept]
 
+    @property
+    def sounding(self) -> set[int]:
+        """The pitches that have begun and not ended."""
+        pitches: set[int] = set()
+        for _, pitch, velocity in self.notes():
+            (pitches.add if velocity else pitches.discard)(pitch)
+        return pitches
+
     def close(self) -> None:
         """Unplugs it."""
         discard(self._port)

@@ -1,4 +1,4 @@
-"""What a benchmark of the live loop plays on: an engine in the dark, or the real panel, beside idle or busy cores."""
+"""What a benchmark of the live loop plays on: an engine between a keyboard and a listener, or the panel; busy cores."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from improv.bench.listener import Listener, connect
 from improv.knobs import KNOBS
+from improv.live.messages import Status
+from improv.live.ports.backend import choose_backend, discard
 from improv.live.process import EngineProcess, Settings
 from improv.resources import bundled_model
 
@@ -39,6 +45,31 @@ def engine(chosen: Settings) -> Iterator[EngineProcess]:
         yield process
     finally:
         process.close()
+
+
+@dataclass(frozen=True)
+class Jam:
+    """An engine that plays, a keyboard at its input (what it sends, it sends at once) and a listener at its output."""
+
+    engine: EngineProcess
+    keyboard: Any
+    listener: Listener
+
+
+@contextmanager
+def jam(chosen: Settings) -> Iterator[Jam]:
+    """A jam on the JACK server that this process finds; the partner plays already."""
+    with ExitStack() as stack:
+        listener, keyboard = Listener(), choose_backend().new_output("keyboard")
+        stack.callback(listener.close)
+        stack.callback(discard, keyboard)
+        keyboard.open_virtual_port("out")
+        process = stack.enter_context(engine(chosen))
+        listener.attach("improv:out")
+        connect("keyboard:out", "improv in:in")
+        while not any(isinstance(report, Status) and report.state == "playing" for report in process.new_reports()):
+            time.sleep(0.05)
+        yield Jam(process, keyboard, listener)
 
 
 @contextmanager
