@@ -12,6 +12,7 @@ from improv.bench import stage
 from improv.bench.jack_server import PATIENT, RATE, jack_server
 from improv.bench.listener import Listener
 from improv.bench.result import Result
+from improv.errors import ImprovError
 from improv.live.messages import Status
 from improv.live.outputs import NOTE_OFF, NOTE_ON
 from improv.live.priority import realtime_is_permitted
@@ -29,7 +30,11 @@ WILD = 2.0  # the temperature: most notes find an answer then
 
 
 def instant(n_notes: int = 60, k: int = 25) -> Iterator[Result]:
-    """Milliseconds from a note at the listener to the partner's answer there, both stamped by JACK."""
+    """Milliseconds from a note at the listener to the partner's answer there, both stamped by JACK.
+
+    Raises:
+        ImprovError: JACK does not run, or no note found an answer.
+    """
     with (
         jack_server(PERIOD, *PATIENT, realtime=realtime_is_permitted()),
         stage.settings(tempo=TEMPO, k=k, temperature=WILD) as chosen,
@@ -44,6 +49,8 @@ def instant(n_notes: int = 60, k: int = 25) -> Iterator[Result]:
             time.sleep(GRID * 60 / TEMPO)
             jam.keyboard.send_message([NOTE_OFF | CHANNEL, pitch, 0])
         answers = np.array(_answers(jam.listener))
+    if not len(answers):
+        raise ImprovError(f"the partner answered none of {n_notes} notes")
     of = f"of {len(answers)} answers to {n_notes} notes, k = {k}"
     for label, seconds in (("p50", np.median(answers)), ("p99", np.percentile(answers, 99))):
         yield Result(

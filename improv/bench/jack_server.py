@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from improv.errors import ImprovError
+
 RATE = 48000  # Hz
 PATIENT = ("-S", "-t", "10")  # rather than lose messages the server waits, ten times so many milliseconds at most
 
@@ -20,6 +22,9 @@ def jack_server(period: int, *options: str, realtime: bool = False) -> Iterator[
     """Runs a server of its own with `period` samples a cycle, before ordinary programs where `realtime`.
 
     Meanwhile this process and its children find it, and improv chooses it.
+
+    Raises:
+        ImprovError: it does not start.
     """
     name = f"improv-benchmark-{os.getpid()}"
     before = dict(os.environ)
@@ -28,7 +33,9 @@ def jack_server(period: int, *options: str, realtime: bool = False) -> Iterator[
     command = ["jackd", *options, place, "-n", name, "-d", "dummy", "-r", str(RATE), "-p", str(period)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        subprocess.run(["jack_wait", "-s", name, "-w", "-t", "10"], check=True, capture_output=True)
+        waiting = subprocess.run(["jack_wait", "-s", name, "-w", "-t", "10"], capture_output=True, check=False)
+        if waiting.returncode:
+            raise ImprovError("jackd does not run here: see what `jackd -d dummy` says")
         yield
     finally:
         server.terminate()

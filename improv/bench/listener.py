@@ -8,6 +8,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
+from improv.errors import ImprovError
 from improv.live.outputs import NOTE_OFF, NOTE_ON
 from improv.live.ports.backend import choose_backend, discard
 
@@ -65,12 +66,14 @@ def connect(source: str, target: str) -> None:
     """Lays a cable between two JACK ports as soon as both are there.
 
     Raises:
-        TimeoutError: they do not come.
+        ImprovError: they do not come.
     """
     deadline = time.monotonic() + CABLE_SECONDS
     while subprocess.run(["jack_connect", source, target], capture_output=True, check=False).returncode:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"there is no cable from {source} to {target}")
+            raise ImprovError(
+                f"there is no cable from {source} to {target}: the program that one of them belongs to fails"
+            )
         time.sleep(0.2)
 
 
