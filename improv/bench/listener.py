@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ class Listener:
     def __init__(self, name: str = "listener") -> None:
         self.heard: list[tuple[float, bytes]] = []
         self._now = 0.0
-        self._port = choose_backend().new_input(name)
+        self._port: Any = choose_backend().new_input(name)
         self._port.open_virtual_port("in")
         self._name = f"{name}:in"
 
@@ -38,7 +39,7 @@ class Listener:
 
     def listen(self) -> None:
         """Takes in what has come; must be called before many thousand messages have."""
-        while (event := self._port.get_message()) is not None:
+        while self._port is not None and (event := self._port.get_message()) is not None:
             message, since = event
             self._now += since
             self.heard.append((self._now, bytes(message)))
@@ -58,8 +59,11 @@ class Listener:
         return pitches
 
     def close(self) -> None:
-        """Unplugs it."""
-        discard(self._port)
+        """Takes in what has come and unplugs it; may be called twice."""
+        self.listen()
+        if self._port is not None:
+            discard(self._port)  # from here on rtmidi would crash, asked for a message
+            self._port = None
 
 
 def connect(source: str, target: str) -> None:
