@@ -165,6 +165,16 @@ def test_a_stalled_machine_goes_on_without_a_burst(studio: Studio) -> None:
     assert sounding_after(studio.partner) == set()
 
 
+def test_where_no_take_can_be_written_that_is_told_once_and_the_music_goes_on(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    studio = Studio(tiny_model, tmp_path / "file" / "take.mid", mode="solo")
+    studio.run(5)
+    problems = [report.text for report in studio.reports if isinstance(report, Problem)]
+    assert len(problems) == 1
+    assert "cannot record" in problems[0]
+    assert any(at > 4 and velocity for at, _, velocity in studio.partner)
+
+
 def test_knobs_out_of_range_are_refused_in_one_line_and_the_music_goes_on(studio: Studio) -> None:
     studio.at(1, SetKnob("tempo", 1000))
     studio.at(1, SetKnob("volume", 1))
