@@ -173,11 +173,11 @@ class Panel(QWidget):
                     self.roll.hear(report)
             case say.Ports():
                 self.choices.show_ports(report)
-            case say.Problem(text, fatal):
+            case say.Problem(text, fatal, about):
                 self._fatal = text if fatal else self._fatal
-                self.banner.say(text)
-            case say.Notice(text):
-                self.banner.say(text, notice=True)
+                self.banner.say(text, about=about)
+            case say.Notice(text, about):
+                self.banner.say(text, notice=True, about=about)
             case say.TakeKept(path, empty=False):
                 self.status_line.show_take(path)
 

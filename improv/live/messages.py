@@ -154,17 +154,22 @@ class Ports:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something went wrong: one line in plain words. `fatal` says that the engine ends because of it."""
+    """Something went wrong: one line in plain words. `fatal` says that the engine ends because of it.
+
+    `about` names the thing it is about, such as a port: what was said about that before is out of date.
+    """
 
     text: str
     fatal: bool = False
+    about: str = ""
 
 
 @dataclass(frozen=True)
 class Notice:
-    """Something is well again, or was done: one line in plain words."""
+    """Something is well again, or was done: one line in plain words. `about` as in Problem."""
 
     text: str
+    about: str = ""
 
 
 @dataclass(frozen=True)
