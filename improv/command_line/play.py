@@ -53,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TAKE.png",
         help="with --headless: draw the take as a piano-roll into this picture",
     )
+    parser.add_argument(
+        "--keep-playing", action="store_true",
+        help="play on should the panel die, or with --headless this command: until a signal comes, the tune or the "
+        "--seconds are over (default: stop, every note released, the take kept)",
+    )  # fmt: skip
     modes = "; ".join(f"{name}: {mode.help}" for name, mode in MODES.items())
     parser.add_argument("--mode", choices=MODES, default="duet", help=f"{modes} (default duet)")
     syncs = "; ".join(f"{name}: {meaning}" for name, meaning in SYNCS.items())
@@ -113,6 +118,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         take=str(args.record) if args.record else None,
         autoplay=args.headless,
         seconds=args.seconds,
+        keep_playing=args.keep_playing,
     )
 
 

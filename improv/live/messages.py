@@ -31,6 +31,11 @@ class Quit:
 
 
 @dataclass(frozen=True)
+class Left:
+    """Nobody steers the engine any more: its standard input has closed. Quit, or play on, as was set."""
+
+
+@dataclass(frozen=True)
 class SetKnob:
     """Turn the knob `name` (one of improv.knobs.KNOBS) to `value`."""
 
@@ -88,7 +93,8 @@ class PlayNote:
     velocity: int
 
 
-Command = Play | Stop | Panic | Quit | SetKnob | SetMode | SetSync | SetKey | SetModel | SetInput | SetOutput | PlayNote
+Setting = SetKnob | SetMode | SetSync | SetKey | SetModel | SetInput | SetOutput
+Command = Play | Stop | Panic | Quit | Left | Setting | PlayNote
 
 # --- reports ------------------------------------------------------------------------------------------------------
 
@@ -192,7 +198,7 @@ Report = Status | Sounded | Ports | Problem | Notice | TakeBegun | TakeKept
 _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(Play, Stop, Panic, Quit, SetKnob, SetMode, SetSync, SetKey, SetModel, SetInput, SetOutput, PlayNote),
+        *(Play, Stop, Panic, Quit, Left, SetKnob, SetMode, SetSync, SetKey, SetModel, SetInput, SetOutput, PlayNote),
         *(Status, Sounded, Ports, Problem, Notice, TakeBegun, TakeKept),
     )
 }

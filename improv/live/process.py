@@ -1,7 +1,8 @@
 """The engine as a process of its own, seen from the side that steers it (the panel, or the command line).
 
 The engine process reads commands on its standard input and writes reports on its standard output. When its standard
-input closes, because this side ended or died, it stops cleanly: every note released, the take kept.
+input closes, because this side has died, it stops cleanly, every note released, the take kept; or, if so set, it plays
+on alone.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Settings:
         take: where the take is written; None makes a new file for each take in the user's music folder.
         autoplay: start playing as soon as the model is loaded.
         seconds: stop and end after so long playing; None plays on.
+        keep_playing: play on where this side has died, until what is played ends or a signal comes.
     """
 
     model: str
@@ -50,6 +52,7 @@ class Settings:
     take: str | None = None
     autoplay: bool = False
     seconds: float | None = None
+    keep_playing: bool = False
 
     def to_json(self) -> str:
         """As one line, for the engine's command line."""
