@@ -45,8 +45,8 @@ class Session:
         assert isinstance(status, Status)
         return status.beat
 
-    def partner(self, since: float = 0.0) -> list[float]:
-        """The beats of the partner's onsets from the beat `since` on."""
+    def partner(self, since: float = 0.0) -> list[Sounded]:
+        """The partner's onsets from the beat `since` on."""
         self.reports += self.engine.new_reports()
         notes = [note for note in self.reports if isinstance(note, Sounded) and note.part == "partner"]
-        return [note.beat for note in notes if note.velocity and note.beat >= since]
+        return [note for note in notes if note.velocity and note.beat >= since]
