@@ -174,6 +174,7 @@ class Panel(QWidget):
                     self.roll.hear(report)
             case say.Ports():
                 self.choices.show_ports(report)
+                self.settings = replace(self.settings, cables=report.cables)
             case say.Problem(text, fatal, about):
                 self._fatal = text if fatal else self._fatal
                 self.banner.say(text, about=about)

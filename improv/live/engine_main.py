@@ -101,7 +101,7 @@ def main() -> int:
     try:
         inbox = clock.inbox
         listing = Listing(inbox)
-        with Patchbay(PortNews(inbox).tell, listing.tell) as patchbay:
+        with Patchbay(PortNews(inbox).tell, listing.tell, settings.cables) as patchbay:
             listing.tell(patchbay.list_ports())
             outputs = Outputs(partial(_open_output, patchbay, inbox), inbox, in_background)
             priority = "realtime" if ask_for_realtime() else "normal"

@@ -151,11 +151,15 @@ class Sounded:
 
 @dataclass(frozen=True)
 class Ports:
-    """What can be connected now, by name; sent at start and whenever it changes."""
+    """What can be connected now, by name; sent at start and whenever it changes.
+
+    `cables` are the ports of others that are connected to the virtual ones, by kind: `input` or `output`.
+    """
 
     backend: str
     inputs: list[str]
     outputs: list[str]
+    cables: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 from improv.errors import ImprovError
 from improv.knobs import KNOBS
 from improv.live.hush import end_notes
-from improv.live.messages import Command, Problem, Quit, Report, Status, TakeBegun, TakeKept, decode, encode
+from improv.live.messages import Command, Ports, Problem, Quit, Report, Status, TakeBegun, TakeKept, decode, encode
 from improv.music.take import finish_for_another
 
 
@@ -38,6 +38,7 @@ class Settings:
         take: where the take is written; None makes a new file for each take in the user's music folder.
         autoplay: start playing as soon as the model is loaded.
         seconds: stop and end after so long playing; None plays on.
+        cables: what to connect to the virtual ports, as in Ports: an engine that was killed had it so.
         keep_playing: play on where this side has died, until what is played ends or a signal comes.
     """
 
@@ -52,6 +53,7 @@ class Settings:
     take: str | None = None
     autoplay: bool = False
     seconds: float | None = None
+    cables: dict[str, list[str]] = field(default_factory=dict)
     keep_playing: bool = False
 
     def to_json(self) -> str:
@@ -130,12 +132,15 @@ class EngineProcess:
         assert self._process.stdout is not None
         begun: dict[str, None] = {}
         outputs: dict[str, bool] = {}
+        cabled: list[str] = []  # to its virtual output
         for line in self._process.stdout:
             with contextlib.suppress(ValueError):  # a half line from a killed engine
                 report = decode(line)
                 match report:
                     case Status():
                         outputs = report.outputs
+                    case Ports(cables=cables):
+                        cabled = cables.get("output", [])
                     case TakeBegun(path):
                         begun[path] = None
                     case TakeKept(path):
@@ -143,7 +148,7 @@ class EngineProcess:
                 self.reports.put(report)
         if self._process.wait() != 0:
             # Beside each other: neither a slow disk nor a port that is gone keeps the other waiting.
-            hush = threading.Thread(target=_hush, args=(outputs,), name="hush", daemon=True)
+            hush = threading.Thread(target=_hush, args=([*outputs, *cabled],), name="hush", daemon=True)
             hush.start()
             for path in begun:
                 self._keep(Path(path))

@@ -142,6 +142,7 @@ def test_the_engine_is_killed(jam: Jam, listener: Listener, take: Path) -> None:
     assert jam.wait() == 1
     assert jam.said[-2:] == [f"take kept in {take}", "improv: the engine was killed"]
     assert len(part(take, 2)) == len(listener.onsets)
+    assert eventually(lambda: listener.sounding == set()), "what was connected to the port that is gone"
 
 
 def test_the_front_stalls(jam: Jam, listener: Listener, keyboard: MidiPeer, take: Path) -> None:

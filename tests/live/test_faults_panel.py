@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from jack_machine import PATIENCE, JackServer, MidiPeer, eventually
-from jam import MANY, SLOW, Listener, alive, children, in_step, sounding
+from jam import INPUT, MANY, SLOW, Listener, alive, children, in_step, sounding
 
 from improv.live.process import Settings
 from improv.music.midifile import read_score
@@ -65,6 +66,35 @@ def open_window(jack_server: JackServer, tiny_model: Path, take: Path) -> Iterat
 def partner(take: Path) -> list[float]:
     """The beats of the partner's onsets."""
     return [note.onset for note in read_score(take).notes if note.track == 2]
+
+
+def test_the_engine_is_killed_and_its_virtual_ports_with_it(
+    open_window: Callable[..., Window],
+    take: Path,
+    jack_server: JackServer,
+    midi_peer: Callable[[str, str], MidiPeer],
+) -> None:
+    keyboard = midi_peer("play", "keyboard")
+    with Listener() as listener:
+        window = open_window()
+        listener.attach()
+        jack_server.connect(keyboard.port, INPUT)
+        assert listener.hears_more()
+        time.sleep(1.0)  # for the cable to be seen
+        first = window.engine
+        assert first is not None
+        os.kill(first, signal.SIGKILL)
+        assert eventually(lambda: window.engine not in (None, first))
+        assert listener.sounding == set()
+        assert len(partner(take)) == len(listener.onsets)
+        assert listener.hears_more(2 * MANY, SLOW), "the cable is there again"
+        keyboard.send(bytes([0x90, 100, 90]), bytes([0x80, 100, 0]))
+        assert listener.hears_more(MANY)
+        assert window.close() == 0
+        assert listener.sounding == set()
+    second = take.with_name("take-2.mid")
+    assert in_step(partner(second), 0.0)
+    assert [note.pitch for note in read_score(second).notes if note.track == 1] == [100]
 
 
 def n_onsets(expander: MidiPeer) -> int:
