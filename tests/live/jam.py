@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 from types import TracebackType
 
+import numpy as np
 from jack_machine import PATIENCE, eventually
 
 OUTPUT, INPUT = "improv:out", "improv in:in"  # as JACK names improv's ports
@@ -157,6 +158,14 @@ class Jam:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.said.append(line.rstrip("\n"))
+
+
+def away_from_a_grid(moments: Sequence[float], spacing: float) -> float:
+    """How far most of the moments lie from the grid of that spacing that fits them best, in spacings; 0.25 is what
+    chance would give."""
+    angles = 2 * np.pi * np.array(moments) / spacing
+    middle = np.angle(np.exp(1j * angles).mean())
+    return float(np.median(np.abs(np.angle(np.exp(1j * (angles - middle)))))) / (2 * np.pi)
 
 
 def in_step(beats: Sequence[float], since: float, grid: float = FRAME, bar: float = BAR) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from jack_machine import JackServer, MidiPeer, eventually, missing
-from jam import BAR, INPUT, MANY, SLOW, Jam, Listener, alive, in_step, sounding
+from jam import BAR, FRAME, INPUT, MANY, SLOW, Jam, Listener, alive, away_from_a_grid, in_step, sounding
 
 from improv.music.midifile import read_score
 from improv.music.score import Note
@@ -373,6 +373,7 @@ def test_the_disk_is_full(jam: Jam, listener: Listener, take: Path) -> None:
     assert jam.end() == 0
     seconds = [at for at, _ in listener.onsets[full:]]  # what is on no disk can only be heard
     assert max(b - a for a, b in pairwise(seconds)) < BAR_SECONDS
+    assert away_from_a_grid(seconds, FRAME * 60 / TEMPO) < 0.15
     assert len([line for line in jam.said if "cannot record" in line]) == 1
     assert 0 < len(part(take, 2)) < len(listener.onsets)
     assert listener.sounding == set()
