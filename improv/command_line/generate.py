@@ -9,7 +9,16 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from improv.command_line.options import add_knobs, add_seed, check_apart, key_name, knob_values, picture, whole
+from improv.command_line.options import (
+    add_knobs,
+    add_seed,
+    check_apart,
+    check_places,
+    key_name,
+    knob_values,
+    picture,
+    whole,
+)
 from improv.knobs import TEMPERATURE, TEMPO, Controls, K
 from improv.music.pianoroll import PianoRoll
 from improv.resources import bundled_model
@@ -36,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Plays into the file."""
     check_apart([args.prompt, args.model], [args.out, args.plot])
+    check_places([args.out, args.plot])
     import torch
 
     from improv.live.generate import generate

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from functools import partial
 from typing import IO
 
@@ -15,7 +16,7 @@ from improv.errors import ImprovError
 from improv.live.clock import Inbox, RealClock
 from improv.live.engine import Engine
 from improv.live.inputs import Listing, PlayerInput, in_background
-from improv.live.messages import Problem, Quit, Report, Status, decode, encode
+from improv.live.messages import Left, Notice, Problem, Quit, Report, Status, TakeKept, decode, encode
 from improv.live.news import PortNews
 from improv.live.outputs import SYNTH, Output, Outputs
 from improv.live.ports import Patchbay
@@ -47,12 +48,33 @@ class Reporter:
         self._thread.join(timeout=1.0)
 
     def _write(self) -> None:
+        read = True
         while (report := self._reports.get()) is not None:
-            try:
-                self._stream.write(encode(report))
-                self._stream.flush()
-            except OSError:
-                return
+            read = read and self._pass_on(report)
+            if not read:
+                _tell(report)
+
+    def _pass_on(self, report: Report) -> bool:
+        """Whether there is somebody who reads it."""
+        try:
+            self._stream.write(encode(report))
+            self._stream.flush()
+        except OSError:
+            return False
+        return True
+
+
+def _tell(report: Report) -> None:
+    """Tells a report that nobody reads to whoever looks at the terminal."""
+    match report:
+        case Problem(text) | Notice(text):
+            pass
+        case TakeKept(path, empty=False):
+            text = f"take kept in {path}"
+        case _:
+            return
+    with suppress(OSError):  # the terminal, too, may be closed
+        print(f"improv: {text}", file=sys.stderr, flush=True)
 
 
 def main() -> int:
@@ -79,7 +101,7 @@ def main() -> int:
     try:
         inbox = clock.inbox
         listing = Listing(inbox)
-        with Patchbay(PortNews(inbox).tell, listing.tell) as patchbay:
+        with Patchbay(PortNews(inbox).tell, listing.tell, settings.cables) as patchbay:
             listing.tell(patchbay.list_ports())
             outputs = Outputs(partial(_open_output, patchbay, inbox), inbox, in_background)
             engine = Engine(settings, clock, thinker, outputs, PlayerInput(patchbay, inbox), reporter.report, priority)
@@ -99,7 +121,7 @@ def main() -> int:
 
 
 def _read_commands(inbox: Inbox, asked: threading.Event) -> None:
-    """Passes on what stands on standard input; its end, or the death of who writes there, ends the engine."""
+    """Passes on what stands on standard input, and its end, which the death of who writes there is, too."""
     try:
         for line in sys.stdin:
             try:
@@ -111,7 +133,7 @@ def _read_commands(inbox: Inbox, asked: threading.Event) -> None:
             inbox.put(command)
     finally:
         asked.set()
-        inbox.put(Quit())
+        inbox.put(Left())
 
 
 def _open_output(patchbay: Patchbay, inbox: Inbox, name: str) -> Output:

@@ -93,7 +93,7 @@ class Listing:
         if not self._inputs <= set(ports.inputs):
             self._inbox.put(InputLost())
         self._inputs = set(ports.inputs)
-        self._inbox.put(Ports(ports.backend, ports.inputs, ports.outputs))
+        self._inbox.put(Ports(ports.backend, ports.inputs, ports.outputs, ports.cables))
 
 
 def in_background(function: Callable[[], None]) -> None:

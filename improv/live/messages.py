@@ -31,6 +31,11 @@ class Quit:
 
 
 @dataclass(frozen=True)
+class Left:
+    """Nobody steers the engine any more: its standard input has closed. Quit, or play on, as was set."""
+
+
+@dataclass(frozen=True)
 class SetKnob:
     """Turn the knob `name` (one of improv.knobs.KNOBS) to `value`."""
 
@@ -88,7 +93,8 @@ class PlayNote:
     velocity: int
 
 
-Command = Play | Stop | Panic | Quit | SetKnob | SetMode | SetSync | SetKey | SetModel | SetInput | SetOutput | PlayNote
+Setting = SetKnob | SetMode | SetSync | SetKey | SetModel | SetInput | SetOutput
+Command = Play | Stop | Panic | Quit | Left | Setting | PlayNote
 
 # --- reports ------------------------------------------------------------------------------------------------------
 
@@ -145,26 +151,35 @@ class Sounded:
 
 @dataclass(frozen=True)
 class Ports:
-    """What can be connected now, by name; sent at start and whenever it changes."""
+    """What can be connected now, by name; sent at start and whenever it changes.
+
+    `cables` are the ports of others that are connected to the virtual ones, by kind: `input` or `output`.
+    """
 
     backend: str
     inputs: list[str]
     outputs: list[str]
+    cables: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something went wrong: one line in plain words. `fatal` says that the engine ends because of it."""
+    """Something went wrong: one line in plain words. `fatal` says that the engine ends because of it.
+
+    `about` names the thing it is about, such as a port: what was said about that before is out of date.
+    """
 
     text: str
     fatal: bool = False
+    about: str = ""
 
 
 @dataclass(frozen=True)
 class Notice:
-    """Something is well again, or was done: one line in plain words."""
+    """Something is well again, or was done: one line in plain words. `about` as in Problem."""
 
     text: str
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -187,7 +202,7 @@ Report = Status | Sounded | Ports | Problem | Notice | TakeBegun | TakeKept
 _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(Play, Stop, Panic, Quit, SetKnob, SetMode, SetSync, SetKey, SetModel, SetInput, SetOutput, PlayNote),
+        *(Play, Stop, Panic, Quit, Left, SetKnob, SetMode, SetSync, SetKey, SetModel, SetInput, SetOutput, PlayNote),
         *(Status, Sounded, Ports, Problem, Notice, TakeBegun, TakeKept),
     )
 }

@@ -62,6 +62,8 @@ class Player:
             self._pending = deque(self._tune.events)
         for pitch in self._sounding:
             performance.player.note_on(pitch, beat)
+            if pitch in self._sustained:
+                performance.player.sustain(pitch, beat)
         if new_take:
             self._begin_take(beat)
 
@@ -111,6 +113,8 @@ class Player:
             self._outputs.player(pitch, velocity)
         elif self._pedal >= PEDAL_DOWN:
             self._sustained[pitch] = let_go
+            if self._performance is not None:
+                self._performance.player.sustain(pitch, beat)
             return
         self._sound(pitch, velocity, beat)
 

@@ -18,7 +18,8 @@ class Config:
     Attributes:
         estimator: what models a frame given the past: `rbm`, `nade`, or `both` side by side, where NADE proposes the
             start of the RBM's chain.
-        hidden: number of hidden units, of the RBM and of NADE each.
+        hidden: number of hidden units, of the RBM and of NADE each; where a core is tied the RBM's are shared out
+            evenly among the pitches.
         core: `tanh` (the paper's), `gru` or `lstm`.
         recurrent: number of the core's recurrent units.
         tied: number of recurrent units that every pitch has to itself, their weights shared by all pitches; 0 for none.
@@ -65,6 +66,11 @@ class Config:
     def n_inputs(self) -> int:
         """Inputs of the core: a frame's visible units and, where bars are told, the next frame's place in the bar."""
         return self.n_visible + self.n_places
+
+    @property
+    def hidden_per_pitch(self) -> int:
+        """Hidden units that each pitch has in an RBM beside a tied core."""
+        return max(1, self.hidden // self.n_pitches)
 
     @property
     def has_rbm(self) -> bool:

@@ -18,12 +18,14 @@ class Intervals(nn.Module):
         above: whether a pitch hears only those above it.
     """
 
-    def __init__(self, n_pitches: int, channels: int, features: int, reach: int, above: bool = False) -> None:
+    def __init__(
+        self, n_pitches: int, channels: int, features: int, reach: int, above: bool = False, scale: float = 1.0
+    ) -> None:
         super().__init__()
         self.n_pitches, self.channels, self.features = n_pitches, channels, features
         self.reach, self.above = reach, above
-        self.near = nn.Parameter(0.15 * torch.randn(2 * reach + 1, channels, features))
-        self.octave = nn.Parameter(0.05 * torch.randn(OCTAVE, channels, features))
+        self.near = nn.Parameter(0.15 * scale * torch.randn(2 * reach + 1, channels, features))
+        self.octave = nn.Parameter(0.05 * scale * torch.randn(OCTAVE, channels, features))
         self.any = nn.Parameter(torch.zeros(channels, features))
         self._matrix: Tensor | None = None
 
