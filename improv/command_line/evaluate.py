@@ -49,7 +49,8 @@ def run(args: argparse.Namespace) -> int:
 
     torch.set_num_threads(1)
     model, _ = checkpoint.load(args.model)
-    reading = Reading(grid=model.config.grid, dt=model.config.dt, normalise=model.config.normalised)
+    config = model.config
+    reading = Reading(config.grid, config.dt, config.normalised, config.rules)
     corpus = read_with_progress(args.data, reading, "midi")
     pieces, split = _chosen(corpus, args.split)
     if corpus.grid != model.config.grid:

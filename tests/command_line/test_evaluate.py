@@ -6,6 +6,10 @@ from improv_process import LITTLE_EFFORT, run
 from small_music import folder, save_npz
 
 from improv.command_line import main
+from improv.model import checkpoint
+from improv.model.config import Config
+from improv.model.sequence_model import SequenceModel
+from improv.music.published import NOTTINGHAM
 
 CONTRACT = {
     "log_likelihood", "log_likelihood_error", "estimator", "pseudo_log_likelihood", "accuracy", "copy_accuracy",
@@ -32,6 +36,13 @@ def test_a_person_reads_a_table(tiny_model: Path, tmp_path: Path, capfd: pytest.
     assert "log-likelihood" in table
     assert "nats/frame" in table
     assert "repeating the previous frame" in table
+
+
+def test_music_is_read_as_it_was_in_training(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    checkpoint.save(tmp_path / "m.pt", SequenceModel(Config(hidden=4, recurrent=4, rules=NOTTINGHAM)))
+    data = folder(tmp_path / "data", 2)
+    assert main(["eval", "--model", str(tmp_path / "m.pt"), str(data), "--json", *LITTLE_EFFORT]) == 0
+    assert json.loads(capfd.readouterr().out)["frames"] == 2 * (4 * 16 - 1), "without the first frame"
 
 
 @pytest.mark.parametrize(

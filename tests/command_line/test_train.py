@@ -158,7 +158,7 @@ def test_nothing_to_resume_is_no_reason_to_write_over_a_model(
 
 def test_every_field_of_the_recipe_and_the_model_is_explained_and_its_range_checked() -> None:
     assert RECIPE_HELP.keys() == asdict(Recipe()).keys()
-    assert MODEL_HELP.keys() == asdict(Config()).keys() - {"grid", "dt", "normalised"}
+    assert MODEL_HELP.keys() == asdict(Config()).keys() - {"grid", "dt", "normalised", "rules"}
     assert RANGES.keys() | CHOICES.keys() | {"persistent", "nesterov", "base_rates"} == RECIPE_HELP.keys()
     for name, (low, high) in RANGES.items():
         for fits in (low, high):
