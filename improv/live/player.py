@@ -11,7 +11,7 @@ from improv.live.outputs import ALL_NOTES_OFF, ALL_SOUND_OFF, CONTROL, NOTE_OFF,
 from improv.live.performance import Performance
 from improv.live.recorder import Takes
 from improv.live.tune import Tune, is_midi_file
-from improv.music.midifile import PEDAL_DOWN
+from improv.music.pairing import PEDAL_DOWN
 
 BAR_BEATS = 4.0  # where no tune says otherwise
 ENDING_BARS = 1  # played on after a tune has ended

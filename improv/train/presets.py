@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from improv.errors import ImprovError
+from improv.music.published import SAMPLED
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,6 @@ PRESETS = {
             base_rates=False,
         ),
         {"hidden": 150, "recurrent": 100, "core": "tanh", "onsets": False, "bars": False},
-        {"dt": 0.3, "normalise": False},
+        {"dt": 0.3, "normalise": False, "rules": SAMPLED},
     ),
 }

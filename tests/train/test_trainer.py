@@ -15,7 +15,6 @@ from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
 from improv.sampling.kernels import random_state
 from improv.train.compiled import negative_samples
-from improv.train.curve import draw_curve
 from improv.train.presets import PRESETS, Recipe
 from improv.train.trainer import Epoch, Trainer, last_path
 
@@ -337,9 +336,3 @@ def test_pieces_of_other_pitches_are_refused(tmp_path: Path) -> None:
 def test_a_recipe_out_of_range_is_refused(tmp_path: Path, wrong: dict[str, float]) -> None:
     with pytest.raises(ImprovError, match=f"{next(iter(wrong))} must lie in"):
         trainer(tmp_path / "m.pt", replace(RECIPE, **wrong))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("valid", [-2.0, math.nan])
-def test_the_curve_is_drawn(tmp_path: Path, valid: float) -> None:
-    draw_curve([Epoch(number, -3.0 / number, valid, 1.0) for number in (1, 2, 3)], tmp_path / "curve.png")
-    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
