@@ -53,6 +53,7 @@ RECIPE_HELP = {
     "alone": "share of the subsequences in which the memory hears the top voice alone at first, as of a player who "
     "begins alone",
     "weight_decay": "how strongly the weights are drawn to zero",
+    "rbm_decay": "the same for the epochs of the RBM alone",
     "average": "how much of the averaged weights an update keeps; 0 keeps the last weights instead",
     "valid_share": "share of the pieces held out to choose the best model by, where --valid names no others",
     "base_rates": "start from how often each pitch sounds in the music, or from nothing",
