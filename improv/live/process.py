@@ -37,6 +37,7 @@ class Settings:
         take: where the take is written; None makes a new file for each take in the user's music folder.
         autoplay: start playing as soon as the model is loaded.
         seconds: stop and end after so long playing; None plays on.
+        device: who may run the chain, one of improv.sampling.calibration.DEVICES.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Settings:
     take: str | None = None
     autoplay: bool = False
     seconds: float | None = None
+    device: str = "auto"
 
     def to_json(self) -> str:
         """As one line, for the engine's command line."""
