@@ -38,10 +38,12 @@ class StatusLine(QWidget):
             f"late {status.lateness_ms:.1f} ms",
         ]
         if status.sampler:
-            parts.append(f"{status.sampler} chain")
+            short = 0 < status.steps < status.knobs.get("k", 0)
+            parts.append(f"{status.sampler} chain" + f", {status.steps} steps" * short)
         if status.priority:
             parts.append(f"{status.priority} priority")
         self.figures.setText("   ".join(parts))
+        self.figures.setToolTip(status.chosen)
 
     def show_take(self, path: str) -> None:
         """Say where the take was kept."""

@@ -16,7 +16,7 @@ from improv.live.performance import Hand, Performance
 from improv.live.thinker import Answer, Loaded, Think
 from improv.music.pianoroll import LOW, N_PITCHES, silence
 
-MODEL = Loaded("", 0.25, LOW, N_PITCHES, "")
+MODEL = Loaded("", 0.25, LOW, N_PITCHES, "", "")
 STEADY_SECONDS = 60.0  # at most between two changes of tempo
 
 
@@ -51,7 +51,7 @@ def worst_tick(hours: float, tempos: tuple[float, ...] | None = None, seed: int 
         elif performance.advance(now) is not None:
             worst, n_ticks = max(worst, abs(now - exact.seconds_at(beat))), n_ticks + 1
         while asked:
-            performance.answered(Answer(1, asked.popleft().number, silence(), 0.001, ""), now)
+            performance.answered(Answer(1, asked.popleft().number, silence(), 0.001, "", 1), now)
     return worst, n_ticks
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from improv.command_line.options import (
+    add_device,
     add_knobs,
     add_seed,
     check_apart,
@@ -39,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--key", type=key_name, help="key to play in, as G or 'F# minor' (default: the prompt's, else C major)"
     )
     add_knobs(parser, TEMPO, TEMPERATURE, K)
+    add_device(parser, "cpu")  # measuring may choose now this, now that: then a seed does not fix the notes
     add_seed(parser)
 
 
@@ -55,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
     from improv.music.meter import downbeat_of
     from improv.music.midifile import read_score, write_midi
     from improv.music.score import roll_to_notes, to_roll
+    from improv.sampling.calibration import choose
 
     torch.set_num_threads(1)
     model, _ = checkpoint.load(args.model or bundled_model())
@@ -69,7 +72,9 @@ def run(args: argparse.Namespace) -> int:
     values = knob_values(args)
     controls = Controls(values["temperature"], int(values["k"]))
     frames = args.frames or math.ceil((args.bars or 16) * bar_beats / config.grid)
-    improviser = Improviser(model, args.seed, key=key)
+    choice = choose(model, controls.k, args.device)
+    print(choice.why, file=sys.stderr)
+    improviser = Improviser(model, args.seed, choice.sampler, key)
     improviser.forget(-prompt.downbeat if prompt is not None else 0, bar_beats)
     with tqdm(total=frames, desc="playing", unit=" frames", leave=False, disable=None) as bar:
         played = generate(improviser, frames, controls, prompt, bar.update)

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from improv.errors import ImprovError, UsageError
 from improv.knobs import KNOBS, Knob
+from improv.sampling.calibration import DEVICES
 
 Number = TypeVar("Number", int, float)
 
@@ -19,6 +20,15 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print one JSON object on standard output, all else on standard error"
     )
+
+
+def add_device(parser: argparse.ArgumentParser, default: str) -> None:
+    """--device"""
+    parser.add_argument(
+        "--device", choices=DEVICES, default=default,
+        help="who runs the Gibbs chain: cpu, in compiled code; cuda, on a GPU; torch, plainly and slowly; auto, "
+        f"whichever is measured to be the fastest here (default {default})",
+    )  # fmt: skip
 
 
 def add_seed(parser: argparse.ArgumentParser, default: int | None = 0) -> None:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from improv.command_line.options import (
+    add_device,
     add_knobs,
     add_seed,
     check_apart,
@@ -66,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--key", type=_key, default="auto", help="a key such as G or 'F# minor' (default auto: the key that is heard)"
     )
     add_knobs(parser, *KNOBS.values())
+    add_device(parser, "auto")
     add_seed(parser, default=None)
 
 
@@ -119,6 +121,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         autoplay=args.headless,
         seconds=args.seconds,
         keep_playing=args.keep_playing,
+        device=args.device,
     )
 
 
@@ -151,7 +154,7 @@ class Teller:
         self._settings = settings
         self.failed = False
         self.played = False
-        self._state = ""
+        self._state = self._chosen = ""
 
     def tell(self, engine: EngineProcess) -> None:
         """Takes the reports that have come."""
@@ -168,6 +171,9 @@ class Teller:
                     )
                     self.take = self.take or (None if empty else Path(path))  # the take comes before output files
                 case Status(state):
+                    if report.chosen and report.chosen != self._chosen:
+                        self._chosen = report.chosen
+                        print(report.chosen, file=sys.stderr)
                     if state == "playing" and state != self._state:
                         self._say_playing(report)
                         self.played = True

@@ -25,7 +25,7 @@ from improv.live.performance import Hand
 from improv.live.process import Settings
 from improv.live.recorder import Takes
 from improv.live.sync import SYNCS, Kind
-from improv.live.thinker import Answer, Asking, Failed, Follow, Load, Loaded
+from improv.live.thinker import Answer, Asking, Failed, Follow, Load, Loaded, Sampler
 from improv.live.transport import START_SECONDS, Transport
 from improv.live.tune import is_midi_file
 from improv.music.key import parse_key
@@ -91,7 +91,7 @@ class Engine:
         self._set_key(self.settings.key)
         self._set_input(self.settings.input or VIRTUAL)
         self._set_outputs([VIRTUAL, SYNTH] if self.settings.outputs is None else self.settings.outputs)
-        self.thinker.ask(Load(self.settings.model, self._seed))
+        self._load(self.settings.model)
 
     def _turn(self) -> None:
         """Waits for what comes first, and does it."""
@@ -126,6 +126,8 @@ class Engine:
                     self.transport.performance.answered(item, self.clock.now())
             case Loaded():
                 self._loaded(item)
+            case Sampler(sampler, chosen) if self.model is not None:
+                self.model = replace(self.model, sampler=sampler, chosen=chosen)
             case Failed(text, job):
                 self._failed(text, job)
             case Opened():
@@ -165,7 +167,7 @@ class Engine:
                 case say.SetKey(name):
                     self._set_key(name)
                 case say.SetModel(path):
-                    self.thinker.ask(Load(path, self._seed))
+                    self._load(path)
                 case say.SetInput(port):
                     self._set_input(port)
                 case say.SetOutput(ports):
@@ -256,6 +258,9 @@ class Engine:
         self.transport.partner_files = [Path(name) for name in names if is_midi_file(name)]
         self.outputs.set([name for name in names if not is_midi_file(name)])
 
+    def _load(self, path: str) -> None:
+        self.thinker.ask(Load(path, self._seed, int(self.knobs["k"]), self.settings.device))
+
     def _loaded(self, model: Loaded) -> None:
         self.model = model
         self.transport.change_model(model)
@@ -300,6 +305,7 @@ class Engine:
             bar_beats=self.player.bar_beats,
             model=self.model.path if self.model else "",
             sampler=self.model.sampler if self.model else "",
+            chosen=self.model.chosen if self.model else "",
             knobs=dict(self.knobs),
             inputs=self._input.states(),
             outputs=self.outputs.states(),
@@ -316,6 +322,7 @@ class Engine:
                 key=performance.key,
                 turn=performance.turn.whose,
                 missed=performance.missed,
+                steps=performance.steps,
                 compute_ms=1000 * performance.compute_seconds,
                 lateness_ms=1000 * self._lateness,
             )

@@ -6,10 +6,10 @@ all run this one, and the same seed and the same input give the same notes.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from improv.knobs import Controls
@@ -18,8 +18,8 @@ from improv.live.modes import Turn
 from improv.model.sequence_model import SequenceModel
 from improv.music.key import Key
 from improv.music.pianoroll import SOUNDING, STRUCK, Frame, silence, transpose
-from improv.sampling.chain import FREE, make_chain
-from improv.sampling.nade import NadeSampler
+from improv.sampling.chain import FREE
+from improv.sampling.frames import FrameSampler
 
 MEMORY = 256  # frames kept, from which the state is rebuilt when the key changes
 
@@ -32,23 +32,30 @@ class Improviser:
         seed: of all its choices.
         sampler: who runs the chain, one of improv.sampling.chain.SAMPLERS.
         key: the key to play in, or None to follow what is heard.
+
+    Attributes:
+        steps: Gibbs steps that the last answer came from.
     """
 
     def __init__(self, model: SequenceModel, seed: int, sampler: str = "cpu", key: Key | None = None) -> None:
         self.model = model
         self.config = model.config
-        self.sampler = sampler
-        self._chain = None if model.rbm is None else make_chain(model.rbm.W.detach().numpy(), seed, sampler)
-        self._nade = None if model.nade is None else NadeSampler(model.nade, seed)
+        self.seed = seed
+        self._frames = FrameSampler(model, seed, sampler)
+        self.steps = 0
         self.fixed_key = key
         self._listener = KeyListener(self.config.grid, self.config.low)
         self._register = Register(self.config.grid, self.config.low)
         self._memory: deque[Frame] = deque(maxlen=MEMORY)
         self._previous = self._own = silence(self.config.n_pitches)
         self._shift = self._wanted_shift()
-        self._state = model.cores.initial(1)
         self.number = 0
         self.bar_beats = 4.0
+
+    @property
+    def sampler(self) -> str:
+        """Who runs the chain."""
+        return self._frames.sampler
 
     @property
     def key(self) -> Key | None:
@@ -74,7 +81,14 @@ class Improviser:
         else:
             self._advance(frame[np.newaxis])
 
-    def answer(self, player: Frame, turn: Turn, controls: Controls, struck: Frame | None = None) -> Frame:
+    def answer(
+        self,
+        player: Frame,
+        turn: Turn,
+        controls: Controls,
+        struck: Frame | None = None,
+        deadline: float = math.inf,
+    ) -> Frame:
         """What the partner plays in the frame to come, uint8 [2, n_pitches]: never a pitch the player sounds there.
 
         Args:
@@ -82,36 +96,22 @@ class Improviser:
             turn: who plays, and whether the chain is clamped to the player's notes.
             struck: what the partner has struck in this frame already, [2, n_pitches], and goes on sounding: a note
                 taken back at once would be heard as a slip.
+            deadline: moment of time.perf_counter at which the chain stops short of its k steps.
         """
+        self.steps = 0
         if not turn.partner_plays:
             return silence(self.config.n_pitches)
         previous = transpose(self._previous, self._shift)
         known = transpose(player, self._shift)
         begun = silence(self.config.n_pitches) if struck is None else struck & (1 - player[SOUNDING])
         free = np.full(self.config.n_visible, FREE, np.int8)
-        v = self._sample(self._held(known, transpose(begun, self._shift)) if turn.clamped else free, controls)
+        held = self._held(known, transpose(begun, self._shift)) if turn.clamped else free
+        v, self.steps = self._frames.sample(held, controls.temperature, controls.k, deadline)
         # At the edge of the range pitches are folded, so the player's must be left out in both keys.
         own = self.model.decode(v, previous) & (1 - known[SOUNDING])
         frame = transpose(own, -self._shift) & (1 - player[SOUNDING])
         frame[SOUNDING] &= frame[STRUCK] | self._own[SOUNDING]  # nobody can hold on to a note that another let go
         return np.asarray(frame | begun)
-
-    def _sample(self, held: NDArray[np.int8], controls: Controls) -> NDArray[np.uint8]:
-        """Visible units [V] given the past, at the clamp `held` [V].
-
-        The chain starts where NADE proposes, else from silence: from the frame before, it would but repeat that.
-        """
-        with torch.inference_mode():
-            past = self.model.cores.past(self._state)
-            v = np.zeros(self.config.n_visible, np.uint8)
-            if self._nade is not None:
-                v = self._nade.sample(past, controls.temperature, held)
-            if self._chain is None or self.model.rbm is None:
-                return v
-            b_v, b_h = (biases.numpy() for biases in self.model.rbm.biases(past))
-        start = v[np.newaxis]
-        sample = self._chain.sample(b_v, b_h, start, controls.k, controls.temperature, held[np.newaxis])
-        return np.asarray(sample.v[0])
 
     def follow(self, key: Key | None) -> None:
         """Plays in `key` from now on, or follows what is heard where None."""
@@ -139,6 +139,11 @@ class Improviser:
         self._previous, self._own, self.number = other._previous, other._own, other.number
         self._remember()
 
+    def change_sampler(self, sampler: str) -> None:
+        """Lets another run the chain from the next frame on."""
+        self._frames = FrameSampler(self.model, self.seed, sampler)
+        self._remember()
+
     def warm_up(self) -> None:
         """Does all the slow things of the first frame (compiling, loading kernels) now."""
         nobody = silence(self.config.n_pitches)
@@ -164,12 +169,10 @@ class Improviser:
 
     def _remember(self) -> None:
         """The state anew from all remembered frames, as the model would have heard them in the present key."""
-        self._state = self.model.cores.initial(1)
+        self._frames.forget()
         if self._memory:
             self._advance(np.stack(self._memory))
 
     def _advance(self, frames: NDArray[np.uint8]) -> None:
         first = self.number - len(frames)
-        inputs = self.model.inputs(transpose(frames, self._shift), first, self.bar_beats)
-        with torch.inference_mode():
-            _, self._state = self.model.pasts(inputs.unsqueeze(0), self._state)
+        self._frames.hear(self.model.inputs(transpose(frames, self._shift), first, self.bar_beats))

@@ -115,6 +115,8 @@ class Status:
         lateness_ms: the largest lateness of a tick in the last second.
         inputs, outputs: the ports in use by name, with whether each is connected.
         sampler: the implementation that runs the chain.
+        chosen: why that one, in one line.
+        steps: Gibbs steps of the last frame: fewer than k where there was no time for more.
         sync: what keeps the beat, one of improv.live.sync.SYNCS.
         following: whether the tempo is that of another program's clock.
         priority: `realtime` where the system puts the engine's loop before other programs, else `normal`.
@@ -134,6 +136,8 @@ class Status:
     inputs: dict[str, bool] = field(default_factory=dict)
     outputs: dict[str, bool] = field(default_factory=dict)
     sampler: str = ""
+    chosen: str = ""
+    steps: int = 0
     sync: str = "internal"
     following: bool = False
     priority: str = ""

@@ -70,6 +70,7 @@ class Performance:
         self.turn = Turn(partner_plays=False, clamped=False, whose="player")
         self.key = ""
         self.missed = 0
+        self.steps = 0  # of the chain behind the last answer
         self._think, self._hand = think, hand
         self._next = round(first_beat / model.grid)  # the frame whose tick comes next
         self._asked = False  # whether its answer was due to be asked for
@@ -123,7 +124,7 @@ class Performance:
         if answer.performance != self.number:
             return
         self._durations.append(answer.seconds)
-        self.key = answer.key
+        self.key, self.steps = answer.key, answer.steps
         outdated, tick_passed = self._outdated, answer.number == self._in_question == self._next - 1
         self._thinking = self._outdated = False
         if not tick_passed:
@@ -182,7 +183,8 @@ class Performance:
         self, number: int, heard: list[tuple[Frame, Frame]], controls: Controls, struck: Frame | None = None
     ) -> None:
         self._thinking, self._in_question = True, number
-        self._think(Think(self.number, number, heard, self.player.frame(number), self.turn, controls, struck))
+        tick = self.timeline.seconds_at(number * self.grid)
+        self._think(Think(self.number, number, heard, self.player.frame(number), self.turn, controls, tick, struck))
 
     def _begun(self) -> Frame:
         """What the partner has struck in the frame that has begun and still sounds, [2, n_pitches]."""

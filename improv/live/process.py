@@ -40,6 +40,7 @@ class Settings:
         seconds: stop and end after so long playing; None plays on.
         cables: what to connect to the virtual ports, as in Ports: an engine that was killed had it so.
         keep_playing: play on where this side has died, until what is played ends or a signal comes.
+        device: who may run the chain, one of improv.sampling.calibration.DEVICES.
     """
 
     model: str
@@ -55,6 +56,7 @@ class Settings:
     seconds: float | None = None
     cables: dict[str, list[str]] = field(default_factory=dict)
     keep_playing: bool = False
+    device: str = "auto"
 
     def to_json(self) -> str:
         """As one line, for the engine's command line."""

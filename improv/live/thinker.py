@@ -6,9 +6,13 @@ The loop hands over jobs and finds the results in its inbox; jobs run one after 
 from __future__ import annotations
 
 import gc
+import math
 import queue
+import subprocess
+import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,14 +26,30 @@ from improv.music.pianoroll import Frame
 
 if TYPE_CHECKING:
     from improv.live.improviser import Improviser
+    from improv.model.sequence_model import SequenceModel
+
+HANDING_OVER = 0.003  # seconds from the end of a chain to the tick its notes are played at
+SHORTEST = 0.004  # seconds a chain is given where its tick has come
 
 
 @dataclass(frozen=True)
 class Load:
-    """Load the checkpoint `path`; the partner's choices follow from `seed`."""
+    """Load the checkpoint `path`; the partner's choices follow from `seed`.
+
+    `device` says who may run the chain, one of improv.sampling.calibration.DEVICES, and `k` for how many steps.
+    """
 
     path: str
     seed: int
+    k: int
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Quicken:
+    """What the model that was loaded needs is compiled: use it."""
+
+    load: Load
 
 
 @dataclass(frozen=True)
@@ -43,7 +63,8 @@ class Follow:
 class Think:
     """Hear the frames that are over (player, partner), then answer frame `number` of performance `performance`.
 
-    `struck` is what the partner has struck in that frame already, if it has begun, [2, n_pitches].
+    `tick` is the moment at which the answer is played, and `struck` what the partner has struck in that frame already,
+    if it has begun, [2, n_pitches].
     """
 
     performance: int
@@ -52,6 +73,7 @@ class Think:
     player: Frame
     turn: Turn
     controls: Controls
+    tick: float
     struck: Frame | None = None
 
 
@@ -65,13 +87,15 @@ class Begin:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The model from `path` is ready: its grid and its pitches."""
+    """The model from `path` is ready: its grid and its pitches, who runs its chain, and, in one line,
+    why that was `chosen`."""
 
     path: str
     grid: float
     low: int
     n_pitches: int
     sampler: str
+    chosen: str
 
     def has_frames_of(self, other: Loaded) -> bool:
         """Whether its frames are like those of `other`: as long, and of the same pitches."""
@@ -79,14 +103,23 @@ class Loaded:
 
 
 @dataclass(frozen=True)
+class Sampler:
+    """From now on `sampler` runs the chain; in one line, why that was `chosen`."""
+
+    sampler: str
+    chosen: str
+
+
+@dataclass(frozen=True)
 class Answer:
-    """The partner's frame, how long it took, and the key it was played in."""
+    """The partner's frame, how long it took, the key it was played in, and the Gibbs steps it came from."""
 
     performance: int
     number: int
     frame: Frame
     seconds: float
     key: str
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -97,7 +130,7 @@ class Failed:
     job: Any
 
 
-Job = Load | Follow | Begin | Think
+Job = Load | Quicken | Follow | Begin | Think
 
 
 class Asking(Protocol):
@@ -109,19 +142,30 @@ class Asking(Protocol):
 
 @dataclass
 class Mind:
-    """Does the jobs: owns the improviser. Runs wherever it is called."""
+    """Does the jobs: owns the improviser. Runs wherever it is called.
 
+    Args:
+        compile_aside: told of a model for which something must be compiled, which can take half a minute; until a
+            Quicken follows, torch plays. Without it that is waited for.
+        timed: whether the ticks it is told are moments of time.perf_counter, so that no chain may outlast them.
+    """
+
+    compile_aside: Callable[[Load], None] | None = None
+    timed: bool = False
     key: Key | None = None
     improviser: Improviser | None = None
     loaded: Loaded | None = None
 
-    def do(self, job: Job) -> Loaded | Answer | Failed | None:
+    def do(self, job: Job) -> Loaded | Sampler | Answer | Failed | None:
         """The result of `job`; never raises."""
         try:
             match job:
                 case Load():
                     with ordinary():
                         return self._load(job)
+                case Quicken(load):
+                    with ordinary():
+                        return self._quicken(load)
                 case Follow(key):
                     self.key = key
                     if self.improviser is not None:
@@ -144,31 +188,58 @@ class Mind:
 
         from improv.live.improviser import Improviser
         from improv.model import checkpoint
+        from improv.sampling.calibration import choose
 
         torch.set_num_threads(1)  # more threads make one small chain slower, and steal the loop's core
         model, _ = checkpoint.load(Path(job.path))
-        improviser = Improviser(model, job.seed, key=self.key)
+        if self._must_wait(job, model):
+            improviser = Improviser(model, job.seed, "torch", self.key)
+            why = "torch samples until the faster chain is compiled, which is done once"
+        else:
+            choice = choose(model, job.k, job.device)
+            improviser, why = Improviser(model, job.seed, choice.sampler, self.key), choice.why
         improviser.warm_up()
         config = model.config
-        loaded = Loaded(job.path, config.grid, config.low, config.n_pitches, improviser.sampler)
+        loaded = Loaded(job.path, config.grid, config.low, config.n_pitches, improviser.sampler, why)
         if self.improviser is not None and self.loaded is not None and loaded.has_frames_of(self.loaded):
             improviser.remember(self.improviser)
         self.improviser, self.loaded = improviser, loaded
         gc.freeze()  # to look through all of torch for garbage would stop the loop for a third of a second
         return loaded
 
+    def _must_wait(self, job: Load, model: SequenceModel) -> bool:
+        """Whether something that the model needs has to be compiled first, aside."""
+        from improv.live.improviser import Improviser
+        from improv.sampling.compiled import cached
+
+        if self.compile_aside is None or job.device == "torch" or cached(Improviser(model, 0).warm_up):
+            return False
+        self.compile_aside(job)
+        return True
+
+    def _quicken(self, job: Load) -> Sampler | None:
+        from improv.sampling.calibration import choose
+
+        if self.improviser is None or self.loaded is None or self.loaded.path != job.path:
+            return None  # another model has been loaded since
+        choice = choose(self.improviser.model, job.k, job.device)
+        self.improviser.change_sampler(choice.sampler)
+        self.improviser.warm_up()
+        return Sampler(choice.sampler, choice.why)
+
     def _think(self, job: Think) -> Answer | None:
         started = time.perf_counter()
+        deadline = max(job.tick - HANDING_OVER, started + SHORTEST) if self.timed else math.inf
         assert self.improviser is not None, "a frame was asked for before a model was loaded"
         if job.player.shape[-1] != self.improviser.config.n_pitches:
             return None  # it was asked of the model before this one, by a performance that ends with it
         self.improviser.number = job.number - len(job.heard)  # frames may have been lost in a stall
         for player, partner in job.heard:
             self.improviser.hear(player, partner)
-        frame = self.improviser.answer(job.player, job.turn, job.controls, job.struck)
-        key = self.improviser.key
+        frame = self.improviser.answer(job.player, job.turn, job.controls, job.struck, deadline)
+        seconds, key = time.perf_counter() - started, self.improviser.key
         return Answer(
-            job.performance, job.number, frame, time.perf_counter() - started, key.name if key is not None else ""
+            job.performance, job.number, frame, seconds, key.name if key is not None else "", self.improviser.steps
         )
 
 
@@ -177,6 +248,7 @@ class Thinker:
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
+        self._mind = Mind(self._compile_aside, timed=True)
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="thinker", daemon=True)
         self._thread.start()
@@ -186,11 +258,22 @@ class Thinker:
         self._jobs.put(job)
 
     def _run(self) -> None:
-        mind = Mind()
         while True:
-            result = mind.do(self._jobs.get())
+            result = self._mind.do(self._jobs.get())
             if result is not None:
                 self._inbox.put(result)
+
+    def _compile_aside(self, load: Load) -> None:
+        threading.Thread(target=self._compile, args=(load,), name="compiling", daemon=True).start()
+
+    def _compile(self, load: Load) -> None:
+        """Fills the cache of compiled code from another process, which cannot keep the loop waiting."""
+        command = [sys.executable, "-m", "improv.live.warm_up", load.path]
+        quiet = subprocess.DEVNULL
+        if subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet).returncode == 0:
+            self.ask(Quicken(load))
+        else:
+            self._inbox.put(Failed("the faster chain could not be compiled: torch goes on sampling", load))
 
 
 class InlineThinker:

@@ -46,7 +46,8 @@ class Cores(nn.Module):
         self.core = kind(config.n_inputs, config.recurrent, batch_first=True)
         if config.core == "tanh":  # the reference's scale; the gated cores keep torch's, which they need to learn
             for name, parameter in self.core.named_parameters():
-                nn.init.normal_(parameter, std=0.0001) if "weight" in name else nn.init.zeros_(parameter)
+                shape = parameter.shape
+                parameter.data = torch.randn(shape).mul_(0.0001) if "weight" in name else torch.zeros(shape)
             self.core.bias_hh_l0.requires_grad_(False)  # the paper's core has one bias, not two
         rows = 2 if config.core == "lstm" else 1
         self.u0 = nn.Parameter(torch.zeros(rows, config.recurrent), requires_grad=config.learn_u0)

@@ -37,8 +37,8 @@ class Nade(Conditional):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.register_buffer("order", order(config), persistent=False)
-        self.W = nn.Parameter(0.01 * torch.randn(config.n_visible, config.hidden))
-        self.U = nn.Parameter(0.01 * torch.randn(config.n_visible, config.hidden))
+        self.W = nn.Parameter(torch.randn(config.n_visible, config.hidden).mul_(0.01))
+        self.U = nn.Parameter(torch.randn(config.n_visible, config.hidden).mul_(0.01))
         self.add_biases(config)
 
     def logits(self, v: Tensor, past: Past) -> Tensor:
@@ -58,13 +58,25 @@ class Nade(Conditional):
         return (h * out).sum(-1)[:, back]
 
     @torch.no_grad()
-    def sample(self, past: Past, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """One sample for every past [N, ...]: v [N, V], and its log-probability [N]."""
+    def sample(
+        self,
+        past: Past,
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
+        held: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """One sample for every past [N, ...]: v [N, V], and its log-probability [N].
+
+        Args:
+            temperature: divides the log-odds.
+            held: clamp of the units [N, V]: negative leaves a unit free, 0 and 1 hold it there. What is clamped is
+                never drawn, and what comes later in the order knows of it.
+        """
         b_v, pre = self.biases(past)
         v, log_p = torch.zeros_like(b_v), b_v.new_zeros(len(b_v))
         for unit in self.order:
-            logit = b_v[:, unit] + torch.sigmoid(pre) @ self.U[unit]
-            v[:, unit], gained = _draw(logit, generator)
+            logit = (b_v[:, unit] + torch.sigmoid(pre) @ self.U[unit]) / temperature
+            v[:, unit], gained = _draw(logit, generator, None if held is None else held[:, unit])
             pre = pre + v[:, unit, None] * self.W[unit]
             log_p += gained
         return v, log_p
@@ -88,7 +100,7 @@ class TiedNade(nn.Module):
         self.out = nn.Linear(size, config.channels)
         self.sounds = nn.Parameter(torch.tensor(8.0))  # how much likelier a pitch is struck that sounds
         self.b_v = nn.Parameter(torch.zeros(config.n_visible))
-        self.W_uv = nn.Parameter(0.0001 * torch.randn(config.recurrent, config.n_visible))
+        self.W_uv = nn.Parameter(torch.randn(config.recurrent, config.n_visible).mul_(0.0001))
 
     def start(self, past: Past) -> tuple[Tensor, Tensor]:
         """Before any unit is drawn: pre-activations [..., P, tied] of all pitches, and b_v(t) [..., V]."""
@@ -119,8 +131,20 @@ class TiedNade(nn.Module):
         return self.out(F.relu(self.second(F.relu(pre))))  # type: ignore[no-any-return]
 
     @torch.no_grad()
-    def sample(self, past: Past, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """One sample for every past [N, ...]: v [N, V], and its log-probability [N]."""
+    def sample(
+        self,
+        past: Past,
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
+        held: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """One sample for every past [N, ...]: v [N, V], and its log-probability [N].
+
+        Args:
+            temperature: divides the log-odds.
+            held: clamp of the units [N, V]: negative leaves a unit free, 0 and 1 hold it there. What is clamped is
+                never drawn, and what comes later in the order knows of it.
+        """
         pre, b_v = self.start(past)
         n = self.config.n_pitches
         heard = self.above.matrix().view(self.config.n_visible, n, -1)
@@ -132,7 +156,7 @@ class TiedNade(nn.Module):
                 logit = odds[:, channel] + b_v[:, unit]
                 if channel:
                     logit = logit + self.sounds * (v[:, pitch] - 1)
-                v[:, unit], gained = _draw(logit, generator)
+                v[:, unit], gained = _draw(logit / temperature, generator, None if held is None else held[:, unit])
                 log_p += gained
                 pre[:, :pitch] += v[:, unit, None, None] * heard[unit, :pitch]
         return v, log_p
@@ -143,8 +167,10 @@ def log_probability(nade: Nade | TiedNade, v: Tensor, past: Past) -> Tensor:
     return -F.binary_cross_entropy_with_logits(nade.logits(v, past), v, reduction="none").sum(-1)
 
 
-def _draw(logit: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
-    """Units [N] that are on by log-odds [N], and the log-probability of each outcome [N]."""
+def _draw(logit: Tensor, generator: torch.Generator | None, held: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Units [N] that are on by log-odds [N] or held, and the log-probability of each outcome [N]."""
     uniform = torch.rand(logit.shape, generator=generator, device=logit.device, dtype=logit.dtype)
     on = (uniform < torch.sigmoid(logit)).to(logit.dtype)
+    if held is not None:
+        on = torch.where(held < 0, on, held.to(on.dtype))
     return on, F.logsigmoid(torch.where(on > 0, logit, -logit))

@@ -21,7 +21,7 @@ class ConditionalRbm(Conditional):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.W = nn.Parameter(0.01 * torch.randn(config.n_visible, config.hidden))
+        self.W = nn.Parameter(torch.randn(config.n_visible, config.hidden).mul_(0.01))
         self.add_biases(config)
 
 

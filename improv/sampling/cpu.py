@@ -1,11 +1,13 @@
 """The CPU chain, by compiled code."""
 
+import math
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from improv.sampling import kernels
-from improv.sampling.chain import FREE, Bits, Floats, Sample
+from improv.sampling.chain import FREE, Bits, Floats, Sample, in_blocks
 
 
 class CpuChain:
@@ -14,21 +16,33 @@ class CpuChain:
     name = "cpu"
 
     def __init__(self, weights: Floats, seed: int) -> None:
-        self._w = np.ascontiguousarray(weights, np.float32)
-        self._w_t = np.ascontiguousarray(self._w.T)
+        self._w = np.array(weights, np.float32, order="C")
+        self._w_t = np.array(self._w.T, order="C")
         self._rng = kernels.random_state(seed)
+        self._block = int(kernels.block(*self._w.shape))
 
     def sample(
-        self, b_v: Floats, b_h: Floats, start: Bits, k: int, temperature: float, held: NDArray[np.int8] | None = None
+        self,
+        b_v: Floats,
+        b_h: Floats,
+        start: Bits,
+        k: int,
+        temperature: float,
+        held: NDArray[np.int8] | None = None,
+        deadline: float = math.inf,
     ) -> Sample:
         """See Chain."""
         v = start.astype(np.uint8, order="C")  # arrays of another layout, or read-only, would be compiled for anew
         means = np.empty(v.shape, np.float32)
         held = np.full(v.shape, FREE, np.int8) if held is None else np.array(held, order="C")
-        b_v, b_h = np.ascontiguousarray(b_v), np.ascontiguousarray(b_h)
-        kernels.gibbs(self._w, self._w_t, b_v, b_h, v, means, held, k, 1 / temperature, self._rng)
+        b_v, b_h, beta = np.ascontiguousarray(b_v), np.ascontiguousarray(b_h), 1 / temperature
+
+        def run(steps: int) -> None:
+            kernels.gibbs(self._w, self._w_t, b_v, b_h, v, means, held, steps, beta, self._rng)
+
+        done = in_blocks(run, k, self._block, deadline)
         _to_means(means, held)
-        return Sample(v, means)
+        return Sample(v, means, done)
 
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")

@@ -1,6 +1,6 @@
-"""Samples of a NADE, frame by frame, in compiled code: what starts the live chain, or stands for it."""
+"""Samples of a NADE, frame by frame: what starts the live chain, or stands for it."""
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -14,11 +14,28 @@ from improv.sampling import kernels
 from improv.sampling.chain import Bits
 
 
-class NadeSampler:
-    """Draws frames from `nade`; its choices follow from `seed`.
+class NadeSampler(Protocol):
+    """Draws frames from a NADE. What is clamped is never drawn, and what comes later in the order knows of it."""
 
-    What is clamped is never drawn, and what comes later in the order of the units knows of it.
-    """
+    def sample(self, past: Past, temperature: float, held: NDArray[np.int8]) -> Bits:
+        """One frame v uint8 [V] given `past` [1, ...], at the clamp `held` [V] (see Chain)."""
+
+
+class TorchNade:
+    """NadeSampler by torch, the oracle; its choices follow from `seed`."""
+
+    def __init__(self, nade: Nade | TiedNade, seed: int) -> None:
+        self._nade = nade
+        self._generator = torch.Generator().manual_seed(seed)
+
+    def sample(self, past: Past, temperature: float, held: NDArray[np.int8]) -> Bits:
+        """See NadeSampler."""
+        v, _ = self._nade.sample(past, self._generator, temperature, torch.from_numpy(held).unsqueeze(0))
+        return v[0].numpy().astype(np.uint8)
+
+
+class CompiledNade:
+    """NadeSampler in compiled code; its choices follow from `seed`."""
 
     def __init__(self, nade: Nade | TiedNade, seed: int) -> None:
         self._nade = nade
@@ -32,7 +49,7 @@ class NadeSampler:
             self._weights = [_array(nade.W), _array(nade.U)]
 
     def sample(self, past: Past, temperature: float, held: NDArray[np.int8]) -> Bits:
-        """One frame v uint8 [V] given `past` [1, ...], at the clamp `held` [V] (see Chain)."""
+        """See NadeSampler."""
         v = np.zeros(len(held), np.uint8)
         args = held, 1 / temperature, self._rng.random(len(v), np.float32), v
         if isinstance(self._nade, TiedNade):

@@ -115,13 +115,6 @@ class CompiledSgd:
         }
 
 
-@njit(inline="always")
-def _tanh(x):  # type: ignore[no-untyped-def]
-    square = x * x
-    series = x * (float32(1) - square * (float32(1 / 3) - square * (float32(2 / 15) - square * float32(17 / 315))))
-    return series if square < float32(0.01) else float32(1) - float32(2) / (float32(1) + kernels.exp(x + x))
-
-
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def _recur(u, w_t):  # type: ignore[no-untyped-def]
     """The states u [T, R] from the first of them and, in the others, all else that drives them; `w_t` is W_uu."""
@@ -133,7 +126,7 @@ def _recur(u, w_t):  # type: ignore[no-untyped-def]
             for j in range(len(pre)):
                 pre[j] += before * row[j]
         for j in range(len(pre)):
-            u[t, j] = _tanh(pre[j])
+            u[t, j] = kernels.tanh(pre[j])
 
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")

@@ -11,7 +11,7 @@ from improv.model.config import Config
 from improv.model.sequence_model import SequenceModel
 from improv.music.key import Key, parse_key
 from improv.music.pianoroll import SOUNDING, STRUCK, Frame, PianoRoll, silence
-from improv.sampling.chain import SAMPLERS
+from improv.sampling.calibration import runnable
 
 DUET = Turn(partner_plays=True, clamped=True, whose="both")
 SOLO = Turn(partner_plays=True, clamped=False, whose="partner")
@@ -57,7 +57,7 @@ def jam(improviser: Improviser, player: list[Frame], turn: Turn = DUET) -> list[
     return part
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", runnable())
 def test_the_same_seed_and_the_same_input_give_the_same_notes(model: SequenceModel, sampler: str) -> None:
     one, same, other = (jam(Improviser(model, seed, sampler), melody(40)) for seed in (1, 1, 2))
     assert np.array_equal(one, same)

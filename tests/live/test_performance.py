@@ -12,7 +12,7 @@ from improv.live.thinker import Answer, Loaded, Think
 from improv.music.pianoroll import LOW, N_PITCHES, Frame, silence
 
 GRID = 0.25
-MODEL = Loaded("model", GRID, LOW, N_PITCHES, "cpu")
+MODEL = Loaded("model", GRID, LOW, N_PITCHES, "cpu", "")
 NEVER = float("inf")
 
 
@@ -46,7 +46,7 @@ class Stage:
     def answer(self, frame: Frame, at: float, seconds: float = 0.005) -> Think:
         """Answers the oldest question, after `seconds` of thought; returns it."""
         question = self.asked.popleft()
-        self.performance.answered(Answer(1, question.number, frame, seconds, ""), at)
+        self.performance.answered(Answer(1, question.number, frame, seconds, "", 25), at)
         return question
 
     @property

@@ -4,13 +4,15 @@ import torch
 from tiny_rbm import TinyRbm, frequencies, total_variation
 
 from improv.errors import ImprovError
-from improv.sampling.chain import FREE, SAMPLERS, Sample, make_chain
+from improv.sampling.calibration import runnable
+from improv.sampling.chain import FREE, Sample, make_chain
 
 N = 20_000
 BOUND = 0.03  # of the total variation; N exact samples of 64 states stay below 0.022
 TINY = TinyRbm.random(seed=5, scale=1.2)
 CLAMPS = {"free": None, "one on": [1, -1, -1, -1, -1, -1], "some": [-1, 0, -1, 1, -1, 1], "all": [0, 1, 1, 0, 1, 0]}
 
+SAMPLERS = runnable()
 every_sampler = pytest.mark.parametrize("sampler", SAMPLERS)
 
 

@@ -1,0 +1,84 @@
+"""Who runs the chain: of those that can here, the one that was measured to be the fastest."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from improv.errors import ImprovError
+from improv.sampling.chain import FREE, Chain, make_chain
+
+if TYPE_CHECKING:
+    from improv.model.sequence_model import SequenceModel
+
+DEVICES = {
+    "auto": ("cpu", "torch", "cuda-graph", "triton"),
+    "cpu": ("cpu",),
+    "cuda": ("cuda-graph", "triton"),
+    "torch": ("torch",),
+}
+"""Samplers by what `--device` says: `auto` is whichever is the fastest."""
+
+SECONDS = 0.02  # that each sampler is measured for
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The sampler chosen, and why in one line."""
+
+    sampler: str
+    why: str
+
+
+def runnable(device: str = "auto") -> list[str]:
+    """The samplers of `device` that this machine can run.
+
+    Raises:
+        ImprovError: there is none.
+    """
+    can = {"cpu", "torch"}
+    if any(sampler not in can for sampler in DEVICES[device]):
+        import torch
+
+        if torch.cuda.is_available():
+            can |= {"cuda-graph", "triton"} if importlib.util.find_spec("triton") else {"cuda-graph"}
+    found = [sampler for sampler in DEVICES[device] if sampler in can]
+    if not found:
+        raise ImprovError("torch finds no CUDA GPU on this machine: play with --device cpu, or auto")
+    return found
+
+
+def choose(model: SequenceModel, k: int, device: str = "auto") -> Choice:
+    """The fastest sampler of `device` for one chain of `k` steps of the model's RBM.
+
+    Raises:
+        ImprovError: none can run here.
+    """
+    found = runnable(device)
+    if model.rbm is None:
+        return Choice(found[0], f"no chain, NADE alone samples ({found[0]})")
+    if len(found) == 1:
+        return Choice(found[0], f"the {found[0]} chain samples: --device {device}")
+    weights = model.rbm.W.detach().numpy()
+    seconds = {sampler: measure(make_chain(weights, 0, sampler), weights.shape, k) for sampler in found}
+    best, *others = sorted(found, key=seconds.__getitem__)
+    beside = ", ".join(f"{other} {1000 * seconds[other]:.2f}" for other in others)
+    return Choice(best, f"the {best} chain samples: {1000 * seconds[best]:.2f} ms a frame at k = {k} ({beside})")
+
+
+def measure(chain: Chain, shape: tuple[int, ...], k: int) -> float:
+    """Seconds that one chain of `k` steps takes, its weights being of `shape`: the fastest of as many as there is time
+    for, the last perhaps cut short and its time scaled."""
+    n_visible, n_hidden = shape
+    b_v, b_h = np.zeros((1, n_visible), np.float32), np.zeros((1, n_hidden), np.float32)
+    start, held = np.zeros((1, n_visible), np.uint8), np.full((1, n_visible), FREE, np.int8)
+    chain.sample(b_v, b_h, start, 1, 1.0, held)  # what is slow the first time
+    ends, fastest = time.perf_counter() + SECONDS, np.inf
+    while (begun := time.perf_counter()) < ends:
+        steps = chain.sample(b_v, b_h, start, k, 1.0, held, ends).k
+        fastest = min(fastest, (time.perf_counter() - begun) * k / steps)
+    return float(fastest)

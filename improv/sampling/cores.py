@@ -1,0 +1,149 @@
+"""The recurrent cores in compiled code: for one frame at a time, torch spends most of its time between the operations.
+
+The tanh core and the GRU are run here, frame by frame as the music is heard; the others stay with torch.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numba import njit
+from numpy.typing import NDArray
+from torch import Tensor
+
+from improv.model.config import Config
+from improv.model.core import Past
+from improv.model.rbm import ConditionalRbm
+from improv.model.sequence_model import SequenceModel
+from improv.sampling import kernels
+from improv.sampling.chain import Floats
+
+
+class Memory(Protocol):
+    """The recurrent state of one performance: what the next frame is conditioned on."""
+
+    def forget(self) -> None:
+        """Nothing has been heard."""
+
+    def hear(self, inputs: Tensor) -> None:
+        """Takes in the cores' inputs [T, n_inputs] of frames that are over."""
+
+    def past(self) -> Past:
+        """What the next frame is conditioned on, [1, ...]."""
+
+    def biases(self) -> tuple[Floats, Floats]:
+        """b_v(t) [1, V] and b_h(t) [1, H] of the model's RBM."""
+
+
+class TorchMemory:
+    """Memory by torch, of any model."""
+
+    def __init__(self, model: SequenceModel) -> None:
+        self._model = model
+        self.forget()
+
+    def forget(self) -> None:
+        """See Memory."""
+        self._state = self._model.cores.initial(1)
+
+    def hear(self, inputs: Tensor) -> None:
+        """See Memory."""
+        with torch.inference_mode():
+            _, self._state = self._model.pasts(inputs.unsqueeze(0), self._state)
+
+    def past(self) -> Past:
+        """See Memory."""
+        return self._model.cores.past(self._state)
+
+    def biases(self) -> tuple[Floats, Floats]:
+        """See Memory."""
+        assert self._model.rbm is not None
+        with torch.inference_mode():
+            b_v, b_h = self._model.rbm.biases(self.past())
+            return b_v.numpy(), b_h.numpy()
+
+
+class CompiledMemory:
+    """Memory in compiled code; `fits` tells of which models."""
+
+    @staticmethod
+    def fits(config: Config) -> bool:
+        """Whether a model is of the kind that is run here."""
+        return config.core in ("tanh", "gru") and not config.tied
+
+    def __init__(self, model: SequenceModel) -> None:
+        core = model.cores.core
+        self._hear = _hear_tanh if model.config.core == "tanh" else _hear_gru
+        self._weights = [_array(core.weight_ih_l0.T), _array(core.weight_hh_l0.T)]
+        self._weights += [_array(core.bias_ih_l0), _array(core.bias_hh_l0)]
+        self._u0 = _array(model.cores.u0[0])
+        self._biases = _bias_weights(model.rbm) if isinstance(model.rbm, ConditionalRbm) else None
+        self.forget()
+
+    def forget(self) -> None:
+        """See Memory."""
+        self._u = self._u0.copy()
+
+    def hear(self, inputs: Tensor) -> None:
+        """See Memory."""
+        self._hear(inputs.numpy(), *self._weights, self._u)  # type: ignore[call-arg]
+
+    def past(self) -> Past:
+        """See Memory."""
+        return Past(torch.from_numpy(self._u).unsqueeze(0))
+
+    def biases(self) -> tuple[Floats, Floats]:
+        """See Memory."""
+        assert self._biases is not None
+        b_v, b_h, w_uv, w_uh = self._biases
+        b_v, b_h = b_v.copy(), b_h.copy()
+        _add_product(b_v[0], self._u, w_uv)
+        _add_product(b_h[0], self._u, w_uh)
+        return b_v, b_h
+
+
+def _bias_weights(rbm: ConditionalRbm) -> list[Floats]:
+    return [_array(rbm.b_v[None]), _array(rbm.b_h[None]), _array(rbm.W_uv), _array(rbm.W_uh)]
+
+
+def _array(tensor: Tensor) -> NDArray[Any]:
+    return np.array(tensor.detach().numpy(), np.float32, order="C")
+
+
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def _add_product(to, x, weights):  # type: ignore[no-untyped-def]
+    """to [N] += x [M] weights [M, N]; what is zero in x costs nothing."""
+    for i in range(len(x)):
+        if x[i] != 0:
+            row, factor = weights[i], x[i]
+            for j in range(len(to)):
+                to[j] += factor * row[j]
+
+
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def _hear_tanh(inputs, w_in, w_rec, b_in, b_rec, u):  # type: ignore[no-untyped-def]
+    """u = tanh(b_u + x W_vu + u W_uu) over inputs x [T, I], in place; w_in [I, R], w_rec [R, R]."""
+    pre = kernels.aligned(len(u))
+    for x in inputs:
+        for j in range(len(u)):
+            pre[j] = b_in[j] + b_rec[j]
+        _add_product(pre, x, w_in)
+        _add_product(pre, u, w_rec)
+        for j in range(len(u)):
+            u[j] = kernels.tanh(pre[j])
+
+
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def _hear_gru(inputs, w_in, w_rec, b_in, b_rec, u):  # type: ignore[no-untyped-def]
+    """The GRU as torch has it: gates r, z and n side by side in w_in [I, 3 R] and w_rec [R, 3 R]."""
+    n = len(u)
+    heard, known = kernels.aligned(3 * n), kernels.aligned(3 * n)
+    for x in inputs:
+        heard[:], known[:] = b_in, b_rec
+        _add_product(heard, x, w_in)
+        _add_product(known, u, w_rec)
+        for j in range(n):
+            r = kernels.sigmoid(heard[j] + known[j])
+            z = kernels.sigmoid(heard[n + j] + known[n + j])
+            new = kernels.tanh(heard[2 * n + j] + r * known[2 * n + j])
+            u[j] = new + z * (u[j] - new)

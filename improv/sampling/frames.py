@@ -1,0 +1,60 @@
+"""Frames drawn one after another from a model, given what was heard: what the improviser plays from."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from improv.model.sequence_model import SequenceModel
+from improv.sampling.chain import Bits, make_chain
+from improv.sampling.cores import CompiledMemory, Memory, TorchMemory
+from improv.sampling.nade import CompiledNade, NadeSampler, TorchNade
+
+
+class FrameSampler:
+    """The recurrent state of one performance, and who samples from it.
+
+    With the sampler `torch` nothing compiled is needed; with the others all that can be is compiled code.
+
+    Args:
+        model: on the CPU.
+        seed: of all its choices.
+        sampler: who runs the chain, one of improv.sampling.chain.SAMPLERS.
+    """
+
+    def __init__(self, model: SequenceModel, seed: int, sampler: str) -> None:
+        compiled = sampler != "torch"
+        self.sampler = sampler
+        self._n_visible = model.config.n_visible
+        fits = compiled and CompiledMemory.fits(model.config)
+        self._memory: Memory = CompiledMemory(model) if fits else TorchMemory(model)
+        self._nade: NadeSampler | None = None
+        if model.nade is not None:
+            self._nade = CompiledNade(model.nade, seed) if compiled else TorchNade(model.nade, seed)
+        self._chain = None if model.rbm is None else make_chain(model.rbm.W.detach().numpy(), seed, sampler)
+
+    def forget(self) -> None:
+        """Nothing has been heard."""
+        self._memory.forget()
+
+    def hear(self, inputs: Tensor) -> None:
+        """Takes in the cores' inputs [T, n_inputs] of frames that are over."""
+        self._memory.hear(inputs)
+
+    def sample(
+        self, held: NDArray[np.int8], temperature: float, k: int, deadline: float = math.inf
+    ) -> tuple[Bits, int]:
+        """Visible units [V] of the next frame at the clamp `held` [V], and how many Gibbs steps there were: `k`, or as
+        many as end before `deadline` (see Chain).
+
+        The chain starts where NADE proposes, else from silence: from the frame before, it would but repeat that.
+        """
+        start = np.zeros(self._n_visible, np.uint8)
+        if self._nade is not None:
+            start = self._nade.sample(self._memory.past(), temperature, held)
+        if self._chain is None:
+            return start, 0
+        b_v, b_h = self._memory.biases()
+        sample = self._chain.sample(b_v, b_h, start[np.newaxis], k, temperature, held[np.newaxis], deadline)
+        return sample.v[0], sample.k
