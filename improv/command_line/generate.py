@@ -73,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
     controls = Controls(values["temperature"], int(values["k"]))
     frames = args.frames or math.ceil((args.bars or 16) * bar_beats / config.grid)
     choice = choose(model, controls.k, args.device)
-    print(choice.why, file=sys.stderr)
+    if args.device == "auto":
+        print(choice.why, file=sys.stderr)
     improviser = Improviser(model, args.seed, choice.sampler, key)
     improviser.forget(-prompt.downbeat if prompt is not None else 0, bar_beats)
     with tqdm(total=frames, desc="playing", unit=" frames", leave=False, disable=None) as bar:

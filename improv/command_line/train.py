@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from improv.command_line.options import add_grid, add_json, add_seed, whole
+from improv.command_line.options import add_grid, add_json, add_seed, check_apart, whole
 from improv.command_line.reading import read_with_progress
 from improv.command_line.train_options import MODEL_OPTIONS, add_model, add_recipe
 from improv.errors import ImprovError, UsageError
@@ -94,7 +94,8 @@ def _trainer(
     chosen = {**PRESETS[args.preset].model, **_given(args, MODEL_OPTIONS)}
     if not corpus.articulated:  # .npz rolls do not tell onsets
         chosen.update(onsets=False)
-    chosen.update(grid=corpus.grid, dt=reading.dt if corpus.articulated else None, normalised=reading.normalise)
+    chosen.update(grid=corpus.grid, dt=reading.dt if corpus.articulated else None)
+    chosen.update(normalised=reading.normalise, rules=reading.rules)
     try:
         config = Config(**chosen)
         config.check()
@@ -113,11 +114,10 @@ def _check_out(args: argparse.Namespace) -> None:
     """Refuses to write over anything by accident, before any work is done."""
     from improv.train.trainer import last_path
 
-    if args.out.is_dir():
-        raise ImprovError(f"{args.out} is a folder: name a file in it, as {args.out / 'm.pt'}")
     last, picture = last_path(args.out), args.out.with_suffix(".png")
     if picture == args.out:
         raise UsageError(f"{args.out} is the training curve's name: name the model as {args.out.with_suffix('.pt')}")
+    check_apart([*args.data, *args.valid], [args.out, last, picture])
     if args.overwrite or (args.resume and last.exists()):
         return
     for path in (args.out, last, picture):
@@ -234,7 +234,7 @@ def _given(args: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _reading_given(args: argparse.Namespace) -> dict[str, Any]:
-    given = _given(args, ["grid", "dt", "normalise"])
+    given = _given(args, ["grid", "dt", "normalise", "rules"])
     if args.grid is not None:
         given["dt"] = None  # --grid overrides a preset that samples in seconds
     return given

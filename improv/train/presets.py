@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from improv.errors import ImprovError
-from improv.music.published import SAMPLED
+from improv.music import published
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,8 @@ BENCHMARK = Recipe(batch=8, length=96, learning_rate=0.005, warm_up=0.01, weight
 BENCHMARK_MODEL: dict[str, Any] = {"estimator": "nade", "tied": 48, "core": "gru", "recurrent": 128}
 JSB = replace(BENCHMARK, epochs=24, batch=16, length=64, input_dropout=0.15, state_dropout=0.15)
 NOTTINGHAM = replace(BENCHMARK, epochs=10)
+BEATS = {"grid": 1.0, "rules": published.SAMPLED}
+EIGHTHS = {"grid": 0.5, "rules": published.NOTTINGHAM}
 WITH_RBM: dict[str, Any] = {**BENCHMARK_MODEL, "estimator": "both", "hidden": 264}
 AN_RBM_BESIDE = "the same with an RBM beside, for the likelihood of that"
 
@@ -133,11 +135,11 @@ PRESETS = {
         {"hidden": 200, "recurrent": 256, "core": "gru"},
         {"grid": 0.25},
     ),
-    "jsb": Preset("for likelihood on the JSB Chorales' piano-rolls", JSB, BENCHMARK_MODEL, {}),
-    "jsb-rbm": Preset(AN_RBM_BESIDE, replace(JSB, rbm_epochs=15, cd_steps=25, rbm_rate=0.03), WITH_RBM, {}),
-    "nottingham": Preset("for likelihood on Nottingham's piano-rolls", NOTTINGHAM, BENCHMARK_MODEL, {}),
+    "jsb": Preset("for likelihood on the JSB Chorales' piano-rolls", JSB, BENCHMARK_MODEL, BEATS),
+    "jsb-rbm": Preset(AN_RBM_BESIDE, replace(JSB, rbm_epochs=10, cd_steps=25, rbm_rate=0.03), WITH_RBM, BEATS),
+    "nottingham": Preset("for likelihood on Nottingham's piano-rolls", NOTTINGHAM, BENCHMARK_MODEL, EIGHTHS),
     "nottingham-rbm": Preset(
-        AN_RBM_BESIDE, replace(NOTTINGHAM, rbm_epochs=2, cd_steps=25, rbm_rate=0.03), WITH_RBM, {}
+        AN_RBM_BESIDE, replace(NOTTINGHAM, rbm_epochs=2, cd_steps=25, rbm_rate=0.03), WITH_RBM, EIGHTHS
     ),
     "musedata": Preset("for likelihood on MuseData's piano-rolls", replace(BENCHMARK, epochs=10), BENCHMARK_MODEL, {}),
     "piano-midi": Preset(
@@ -164,6 +166,6 @@ PRESETS = {
             base_rates=False,
         ),
         {"hidden": 150, "recurrent": 100, "core": "tanh", "onsets": False, "bars": False},
-        {"dt": 0.3, "normalise": False, "rules": SAMPLED},
+        {"dt": 0.3, "normalise": False, "rules": published.SAMPLED},
     ),
 }
