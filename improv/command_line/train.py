@@ -114,10 +114,12 @@ def _check_out(args: argparse.Namespace) -> None:
     """Refuses to write over anything by accident, before any work is done."""
     from improv.train.trainer import last_path
 
+    reads = [*args.data, *args.valid]
+    check_apart(reads, [args.out])
     last, picture = last_path(args.out), args.out.with_suffix(".png")
     if picture == args.out:
         raise UsageError(f"{args.out} is the training curve's name: name the model as {args.out.with_suffix('.pt')}")
-    check_apart([*args.data, *args.valid], [args.out, last, picture])
+    check_apart(reads, [last, picture])
     if args.overwrite or (args.resume and last.exists()):
         return
     for path in (args.out, last, picture):
