@@ -19,7 +19,8 @@ from improv.command_line.train_options import MODEL_OPTIONS, add_model, add_reci
 from improv.errors import ImprovError, UsageError
 from improv.train.cache import default_folder
 from improv.train.corpus import Corpus, Reading, hold_out
-from improv.train.presets import PRESETS, Recipe
+from improv.train.presets import PRESETS
+from improv.train.recipe import Recipe
 
 if TYPE_CHECKING:
     from improv.train.distributed import World
@@ -167,6 +168,7 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
     total = trainer.frames * trainer.epochs
     bar = tqdm(total=total, initial=trainer.frames * done, unit=" frames", unit_scale=True, disable=None)
     picture, last = args.out.with_suffix(".png"), last_path(args.out)
+    published = PRESETS[args.preset].published
     older = args.out.exists()  # which the first epoch will replace
 
     def on_epoch(epoch: Epoch) -> None:
@@ -174,7 +176,7 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
         bar.write(
             f"epoch {epoch.number:4d}   monitor {epoch.monitor:8.3f}{valid}   {epoch.seconds:6.1f} s", file=sys.stderr
         )
-        draw_curve(trainer.history, picture)
+        draw_curve(trainer.history, picture, published)
 
     def stop(number: int, _frame: object) -> None:
         trainer.stopping = True
@@ -190,7 +192,7 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
             args.out.unlink(missing_ok=True)
         raise ImprovError(f"interrupted in the first epoch: what is done of it is in {last}; the same command with "
                           "--resume goes on")  # fmt: skip
-    draw_curve(trainer.history, picture)
+    draw_curve(trainer.history, picture, published)
     summary: dict[str, Any] = {
         "model": str(args.out),
         "epochs": len(trainer.history),

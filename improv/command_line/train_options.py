@@ -5,7 +5,8 @@ from dataclasses import fields
 
 from improv.command_line.options import whole
 from improv.model.config import CORES, ESTIMATORS, SIZES, Config
-from improv.train.presets import CHOICES, PRESETS, RANGES, Recipe
+from improv.train.presets import PRESETS
+from improv.train.recipe import CHOICES, RANGES, Recipe
 
 MODEL_HELP = {
     "estimator": "what models a frame given the frames before: an RBM, a NADE (exact, fast to train), or both, where "

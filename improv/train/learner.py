@@ -20,7 +20,7 @@ from improv.train.distributed import World
 from improv.train.hessian_free import HessianFree
 from improv.train.objective import Cost, Objective, surprise
 from improv.train.optimisers import learning_rate, make_optimiser, set_rates
-from improv.train.presets import Recipe
+from improv.train.recipe import Recipe
 
 
 @dataclass(frozen=True)

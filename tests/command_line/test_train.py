@@ -19,7 +19,7 @@ from improv.errors import ImprovError
 from improv.model import checkpoint
 from improv.model.config import Config
 from improv.model.sequence_model import SequenceModel
-from improv.train.presets import CHOICES, RANGES, Recipe
+from improv.train.recipe import CHOICES, RANGES, Recipe
 
 CONTRACT = {"model", "epochs", "frames", "seconds", "best_epoch", "valid", "skipped"}
 
