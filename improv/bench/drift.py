@@ -11,9 +11,9 @@ from fractions import Fraction
 from improv.bench.result import Result
 from improv.knobs import TEMPO, Controls
 from improv.live.clock import Timeline
+from improv.live.jobs import Answer, Loaded, Think
 from improv.live.modes import MODES
 from improv.live.performance import Hand, Performance
-from improv.live.thinker import Answer, Loaded, Think
 from improv.music.pianoroll import LOW, N_PITCHES, silence
 
 MODEL = Loaded("", 0.25, LOW, N_PITCHES, "", "")
