@@ -4,7 +4,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-TINY_TRAINING = ("--hidden", "8", "--recurrent", "6", "--cd-steps", "1", "--length", "32", "--batch", "4")
+TINY_TRAINING = (
+    *("--estimator", "rbm", "--tied", "0", "--hidden", "8", "--recurrent", "6"),
+    *("--cd-steps", "1", "--length", "32", "--batch", "4"),
+)
 LITTLE_EFFORT = ("--chains", "4", "--betas", "10", "--free-frames", "16")
 
 

@@ -65,7 +65,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Trains, and says what came of it."""
     preset = PRESETS[args.preset]
-    recipe = replace(preset.recipe, **_given(args, [item.name for item in fields(Recipe)]))
+    given = _given(args, [item.name for item in fields(Recipe)])
+    if (args.estimator or preset.model.get("estimator")) != "both":
+        given.setdefault("rbm_epochs", 0)  # a preset's, where there is no RBM beside a NADE
+    recipe = replace(preset.recipe, **given)
     try:
         recipe.check()
     except ImprovError as error:
