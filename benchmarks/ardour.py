@@ -11,8 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from jack_server import jack_server
-
+from improv.bench.jack_server import jack_server
 from improv.music.midifile import read_score
 
 HERE = Path(__file__).parent

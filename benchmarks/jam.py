@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 import rtmidi
-from jack_server import RATE, jack_server
-from numpy.typing import NDArray
 
+from improv.bench.jack_server import PATIENT, RATE, jack_server
+from improv.bench.listener import Listener, lateness
 from improv.live.messages import Status
 from improv.live.process import EngineProcess, Settings
 from improv.live.tune import Tune
@@ -30,7 +30,6 @@ from improv.music.score import Score, to_roll
 from improv.resources import bundled_model
 
 PERIOD = 64  # samples a cycle
-PATIENT = ("-S", "-t", "10")  # rather than lose messages the server waits, ten times so many milliseconds at most
 GRID = 0.25  # beats per frame of the bundled model
 ALL_NOTES_OFF = bytes([0xB0, 123, 0])  # the first thing heard of an engine that stops
 BEFORE_STOP = 2.0  # seconds of rest, in which a player's last note must not be held for ever
@@ -41,9 +40,9 @@ class Figures:
     """What is printed: times in milliseconds; the shares of notes in the key are 0..1."""
 
     notes: int
-    off_grid_p50: float
-    off_grid_p99: float
-    off_grid_max: float
+    late_p50: float
+    late_p99: float
+    late_max: float
     period: float
     unmatched: int
     after_stop: int
@@ -56,29 +55,6 @@ class Figures:
     lateness_max: float
     compute_p50: float
     load: float
-
-
-class Listener:
-    """Records what comes to a port of its own, stamped by JACK."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[float, bytes]] = []
-        self._now = 0.0
-        self._port = rtmidi.MidiIn(rtmidi.API_UNIX_JACK, name="listener", queue_size_limit=16384)
-        self._port.set_callback(self._hear)
-
-    def attach(self, source: str) -> None:
-        """Waits for the port `source` and lays a cable to it."""
-        self._port.open_port(_index(self._port, source), "in")
-
-    def _hear(self, event: tuple[list[int], float], _: Any) -> None:
-        self._now += event[1]
-        self.heard.append((self._now, bytes(event[0])))
-
-    def notes(self) -> list[tuple[float, int, int]]:
-        """(seconds, pitch, velocity); velocity 0 ends a note."""
-        kept = [(at, m) for at, m in self.heard if m[0] & 0xF0 in (0x80, 0x90)]
-        return [(at, m[1], m[2] if m[0] & 0xF0 == 0x90 else 0) for at, m in kept]
 
 
 def _index(port: Any, name: str) -> int:
@@ -127,16 +103,19 @@ def jam(tune: Tune, model: Path, seconds: float) -> tuple[Listener, list[Status]
         keyboard.open_port(_index(keyboard, "improv in:in"), "out")
         while not any(isinstance(report, Status) and report.state == "playing" for report in engine.new_reports()):
             time.sleep(0.05)
+        listener.listen()
         listener.heard.clear()  # the silence an output begins with
         playing = threading.Thread(target=play, args=(tune, keyboard, seconds))
         playing.start()
         while playing.is_alive():
+            listener.listen()
             states += [report for report in engine.new_reports() if isinstance(report, Status)]
             time.sleep(0.1)
         time.sleep(BEFORE_STOP)
         if engine.close():
             raise SystemExit("the engine failed")
     time.sleep(0.2)
+    listener.listen()
     return listener, states
 
 
@@ -144,7 +123,7 @@ def figures(score: Score, tune: Tune, listener: Listener, states: list[Status]) 
     """What the recording says."""
     notes = listener.notes()
     onsets = np.array([at for at, _, velocity in notes if velocity])
-    off = _off_grid(onsets, GRID * 60 / tune.tempo)
+    late = 1000 * lateness(onsets, GRID * 60 / tune.tempo)
     sounding: set[int] = set()
     polyphony, last = [(0.0, 0)], 0.0
     for at, pitch, velocity in notes:
@@ -156,9 +135,9 @@ def figures(score: Score, tune: Tune, listener: Listener, states: list[Status]) 
     key = key_of(to_roll(score, GRID))
     return Figures(
         notes=len(onsets),
-        off_grid_p50=float(np.percentile(off, 50)),
-        off_grid_p99=float(np.percentile(off, 99)),
-        off_grid_max=float(off.max()),
+        late_p50=float(np.percentile(late, 50)),
+        late_p99=float(np.percentile(late, 99)),
+        late_max=float(late.max()),
         period=1000 * PERIOD / RATE,
         unmatched=len(sounding),
         after_stop=sum(m[0] & 0xF0 == 0x90 for m in messages[messages.index(ALL_NOTES_OFF) :]),
@@ -172,14 +151,6 @@ def figures(score: Score, tune: Tune, listener: Listener, states: list[Status]) 
         compute_p50=float(np.median([state.compute_ms for state in states])),
         load=os.getloadavg()[0],
     )
-
-
-def _off_grid(onsets: NDArray[np.float64], frame: float) -> NDArray[np.float64]:
-    """How many milliseconds each onset is away from the grid that fits them best."""
-    angles = 2 * np.pi * onsets / frame
-    middle = np.angle(np.exp(1j * angles).mean())
-    away: NDArray[np.float64] = np.abs(np.angle(np.exp(1j * (angles - middle))))
-    return away / (2 * np.pi) * frame * 1000
 
 
 def main() -> int:

@@ -1,11 +1,19 @@
 """What went wrong, or is well again, in plain words, until it is read."""
 
 from collections import deque
+from dataclasses import dataclass
 
 from PyQt6.QtCore import Qt, pyqtSignal
 from PyQt6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy
 
 from ui.style import set_kind
+
+
+@dataclass(frozen=True)
+class _Line:
+    text: str
+    about: str
+    notice: bool
 
 
 class Banner(QFrame):
@@ -16,8 +24,7 @@ class Banner(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("banner")
-        self._lines: deque[str] = deque(maxlen=3)
-        self._notices: set[str] = set()
+        self._lines: deque[_Line] = deque(maxlen=3)
         self._text = QLabel()
         self._text.setWordWrap(True)
         self._text.setTextFormat(Qt.TextFormat.PlainText)
@@ -39,18 +46,18 @@ class Banner(QFrame):
     @property
     def text(self) -> str:
         """What it says; empty while there is nothing to say."""
-        return "\n".join(self._lines)
+        return "\n".join(line.text for line in self._lines)
 
-    def say(self, text: str, ended: bool = False, notice: bool = False) -> None:
-        """Add `text`, once; `ended` offers to start the engine again instead of dismissing the lines.
+    def say(self, text: str, ended: bool = False, notice: bool = False, about: str = "") -> None:
+        """Add `text`, once, and drop what was said `about` the same thing; `ended` offers to start the engine again
+        instead of dismissing the lines.
 
         It looks alarming unless each line is a `notice`.
         """
-        if text in self._lines:
-            self._lines.remove(text)
-        self._lines.append(text)
-        (self._notices.add if notice else self._notices.discard)(text)
-        set_kind(self, "notice" if self._notices.issuperset(self._lines) else "problem")
+        for line in [line for line in self._lines if line.text == text or (about and line.about == about)]:
+            self._lines.remove(line)
+        self._lines.append(_Line(text, about, notice))
+        set_kind(self, "notice" if all(line.notice for line in self._lines) else "problem")
         self._text.setText(self.text)
         self.restart.setVisible(ended)
         self.dismiss.setVisible(not ended)
@@ -59,5 +66,4 @@ class Banner(QFrame):
     def clear(self) -> None:
         """Nothing is wrong, or it has been read."""
         self._lines.clear()
-        self._notices.clear()
         self.hide()

@@ -31,6 +31,7 @@ from ui.status_line import StatusLine
 from ui.transport import Transport
 
 _POLL_MS, _FRAME_MS = 30, 16
+_STEADY_BARS = 4  # played by an engine that was started again, and it is as good as any other
 _SETTLING = 0.5
 """Seconds after a command in which a report may still tell of the time before it."""
 
@@ -173,11 +174,12 @@ class Panel(QWidget):
                     self.roll.hear(report)
             case say.Ports():
                 self.choices.show_ports(report)
-            case say.Problem(text, fatal):
+                self.settings = replace(self.settings, cables=report.cables)
+            case say.Problem(text, fatal, about):
                 self._fatal = text if fatal else self._fatal
-                self.banner.say(text)
-            case say.Notice(text):
-                self.banner.say(text, notice=True)
+                self.banner.say(text, about=about)
+            case say.Notice(text, about):
+                self.banner.say(text, notice=True, about=about)
             case say.TakeKept(path, empty=False):
                 self.status_line.show_take(path)
 
@@ -189,6 +191,7 @@ class Panel(QWidget):
             self.settings = replace(self.settings, model=status.model)
         if status.state == "playing":
             self._clock.report(status.beat, status.knobs["tempo"], time.monotonic())
+            self._restarted = self._restarted and status.beat < _STEADY_BARS * status.bar_beats
         self.transport.show_status(status)
         self.choices.show_status(status)
         self.status_line.show_status(status)
@@ -198,7 +201,6 @@ class Panel(QWidget):
     def _change_state(self, before: str, state: str) -> None:
         self._invite()
         if state == "playing":
-            self._restarted = False
             self._clock = BeatClock()
             self.roll.clear()
             self._frame_timer.start()
@@ -233,7 +235,7 @@ class Panel(QWidget):
 
     def _bury(self) -> None:
         """The engine ended without being asked: say so, and start it again where that is likely to help."""
-        status = self._engine.close()
+        status, played = self._engine.close(), self._status.state == "playing"
         self._alive = False
         self._silence()
         if self._fatal:
@@ -241,11 +243,13 @@ class Panel(QWidget):
         elif status == 0 and self.settings.autoplay:
             self._alive = True  # it has played as long as it was asked to
             self.close()
-        elif self._restarted:  # and gone again before it played: it would die again and again
+        elif self._restarted:  # and gone again before it played for long: it would die again and again
             self.banner.say(f"The engine stopped unexpectedly again ({_reason(status)}).", ended=True)
         else:
             self._restart()
             self._restarted = True
+            if played:  # a new take, as soon as the model is loaded: no hand may be free to ask for it
+                self._engine.send(say.Play())
             self.banner.say(f"The engine stopped unexpectedly ({_reason(status)}) and was started again.")
 
     def _silence(self) -> None:

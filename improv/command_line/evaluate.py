@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from improv.command_line.options import add_json, add_seed, whole
+from improv.command_line.options import add_json, add_seed, check_apart, picture, whole
 from improv.command_line.reading import read_with_progress
 from improv.errors import ImprovError
 from improv.music.pianoroll import PianoRoll
@@ -36,12 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--free-frames", type=whole(1, 1_000_000), default=2000, metavar="N",
         help="frames that the model plays alone, 1 to 1000000 (default 2000)",
     )  # fmt: skip
+    parser.add_argument(
+        "--plot", type=picture, metavar="X.png",
+        help="draw how the model plays alone, beside the music, into this picture",
+    )  # fmt: skip
     add_seed(parser)
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluates, and prints a table or JSON."""
+    check_apart([args.model, *args.data], [args.plot])
     import torch
 
     from improv.model import checkpoint
@@ -49,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
 
     torch.set_num_threads(1)
     model, _ = checkpoint.load(args.model)
-    reading = Reading(grid=model.config.grid, dt=model.config.dt, normalise=model.config.normalised)
+    config = model.config
+    reading = Reading(config.grid, config.dt, config.normalised, config.rules)
     corpus = read_with_progress(args.data, reading, "midi")
     pieces, split = _chosen(corpus, args.split)
     if corpus.grid != model.config.grid:
@@ -57,12 +63,21 @@ def run(args: argparse.Namespace) -> int:
     if model.config.onsets and not corpus.articulated:
         print("note: .npz rolls do not tell held from repeated notes, which this model does", file=sys.stderr)
     effort = Effort(args.chains, args.betas, args.free_frames)
+    played: list[PianoRoll] = []
     frames = sum(len(roll) for roll in pieces)
     with tqdm(total=frames, unit=" frames", desc="evaluating", leave=False, disable=None) as bar:
-        figures = evaluate(model, pieces, effort, args.seed, bar.update)
+        figures = evaluate(model, pieces, effort, args.seed, bar.update, played.append)
     figures |= {"model": str(args.model), "split": split}
     figures["skipped"] = [{"path": path, "reason": reason} for path, reason in corpus.skipped]
     print(json.dumps(figures) if args.json else _table(figures))
+    if args.plot:
+        from improv.music.plot import save_figure
+        from improv.train.comparison import comparison_figure
+
+        in_seconds = config.dt is not None
+        figure = comparison_figure(figures["free_run"], played[0], pieces, args.model.stem, in_seconds=in_seconds)
+        save_figure(figure, args.plot)
+        print(f"drew {args.plot}", file=sys.stderr)
     return 0
 
 

@@ -14,6 +14,7 @@ from improv.command_line.options import (
     add_knobs,
     add_seed,
     check_apart,
+    check_places,
     key_name,
     knob_values,
     picture,
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Plays into the file."""
     check_apart([args.prompt, args.model], [args.out, args.plot])
+    check_places([args.out, args.plot])
     import torch
 
     from improv.live.generate import generate
@@ -71,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
     controls = Controls(values["temperature"], int(values["k"]))
     frames = args.frames or math.ceil((args.bars or 16) * bar_beats / config.grid)
     choice = choose(model, controls.k, args.device)
-    print(choice.why, file=sys.stderr)
+    if args.device == "auto":
+        print(choice.why, file=sys.stderr)
     improviser = Improviser(model, args.seed, choice.sampler, key)
     improviser.forget(-prompt.downbeat if prompt is not None else 0, bar_beats)
     with tqdm(total=frames, desc="playing", unit=" frames", leave=False, disable=None) as bar:

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -137,6 +138,21 @@ def check_apart(reads: Iterable[Path | None], writes: Iterable[Path | None]) -> 
         if path.resolve() in taken:
             raise UsageError(f"{path} is named twice: what is written needs a file of its own")
         taken.add(path.resolve())
+
+
+def check_places(writes: Iterable[Path | None]) -> None:
+    """Raises ImprovError where the folder of a file that is to be written is not there, or takes no file."""
+    for path in writes:
+        if path is None or (path.exists() and not path.is_file()):  # a device, as /dev/stdout
+            continue
+        try:
+            with tempfile.TemporaryFile(dir=path.parent):  # only trying tells what permissions and systems allow
+                pass
+        except OSError as error:
+            reason = error.strerror or error
+            raise ImprovError(
+                f"cannot write in the folder {path.parent} ({reason}): make it, or name another"
+            ) from error
 
 
 def knob_values(args: argparse.Namespace) -> dict[str, float]:

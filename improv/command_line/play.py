@@ -13,6 +13,7 @@ from improv.command_line.options import (
     add_knobs,
     add_seed,
     check_apart,
+    check_places,
     key_name,
     knob_values,
     picture,
@@ -53,6 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TAKE.png",
         help="with --headless: draw the take as a piano-roll into this picture",
     )
+    parser.add_argument(
+        "--keep-playing", action="store_true",
+        help="play on should the panel die, or with --headless this command: until a signal comes, the tune or the "
+        "--seconds are over (default: stop, every note released, the take kept)",
+    )  # fmt: skip
     modes = "; ".join(f"{name}: {mode.help}" for name, mode in MODES.items())
     parser.add_argument("--mode", choices=MODES, default="duet", help=f"{modes} (default duet)")
     syncs = "; ".join(f"{name}: {meaning}" for name, meaning in SYNCS.items())
@@ -93,7 +99,9 @@ def _settings(args: argparse.Namespace) -> Settings:
     if args.input and not is_midi_file(args.input) and Path(args.input).is_file():
         raise UsageError(f"{args.input} is no MIDI file: name one that ends in .mid, or a port")
     outputs = [Path(name) for name in args.output or [] if is_midi_file(name)]
-    check_apart([args.model, Path(args.input) if args.input else None], [*outputs, args.record, args.plot])
+    writes = [*outputs, args.record, args.plot]
+    check_apart([args.model, Path(args.input) if args.input else None], writes)
+    check_places(writes)
     values = knob_values(args)
     if args.input and is_midi_file(args.input) and args.tempo is None:
         values["tempo"] = min(max(Tune.read(Path(args.input)).tempo, KNOBS["tempo"].low), KNOBS["tempo"].high)
@@ -113,6 +121,7 @@ def _settings(args: argparse.Namespace) -> Settings:
         autoplay=args.headless,
         seconds=args.seconds,
         device=args.device,
+        keep_playing=args.keep_playing,
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from improv.command_line.options import add_grid, add_json, add_seed, real, whole
+from improv.command_line.options import add_grid, add_json, add_seed, whole
 from improv.command_line.reading import read_with_progress
 from improv.command_line.train_options import MODEL_OPTIONS, add_model, add_recipe
 from improv.errors import ImprovError, UsageError
@@ -38,11 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     existing.add_argument("--overwrite", action="store_true", help="train anew even where --out is there already")
     parser.add_argument(
         "--valid", nargs="+", type=Path, default=[], metavar="DATA",
-        help="music to choose the best model by (default: a share of DATA)",
-    )  # fmt: skip
-    parser.add_argument(
-        "--valid-share", type=real(0, 0.99), default=0.1, metavar="X",
-        help="that share of the pieces, 0 to 0.99 (default 0.1); 0 trains on all of them",
+        help="music to choose the best model by (default: --valid-share of DATA)",
     )  # fmt: skip
     presets = "; ".join(f"{name}: {preset.help}" for name, preset in PRESETS.items())
     parser.add_argument("--preset", choices=PRESETS, default="partner", help=f"{presets} (default partner)")
@@ -80,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         if world.first:
             _check_out(args)
         reading = Reading(**{**preset.reading, **_reading_given(args)})
-        corpus = world.in_turn(lambda: _gather(args, reading))
+        corpus = world.in_turn(lambda: _gather(args, reading, recipe.valid_share))
         trainer = _trainer(args, recipe, reading, corpus, device, world)
         if not world.first:
             trainer.run(lambda _frames: None, lambda _epoch: None)
@@ -142,7 +138,7 @@ def _device(args: argparse.Namespace) -> str:
     return str(args.device)
 
 
-def _gather(args: argparse.Namespace, reading: Reading) -> Corpus:
+def _gather(args: argparse.Namespace, reading: Reading, valid_share: float) -> Corpus:
     cache = args.cache or default_folder()
     corpus = read_with_progress(args.data, reading, "train", cache)
     if args.valid:
@@ -154,7 +150,7 @@ def _gather(args: argparse.Namespace, reading: Reading) -> Corpus:
             raise ImprovError("there is nothing to validate on: those files hold only a test split")
         corpus.skipped += held.skipped
     else:
-        hold_out(corpus, args.valid_share, args.seed)
+        hold_out(corpus, valid_share, args.seed)
     if not corpus.splits.get("train"):
         raise ImprovError("there is nothing to train on: the files hold only other splits")
     return corpus
@@ -166,7 +162,7 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
 
     started = time.perf_counter()
     done = len(trainer.history)
-    total = trainer.frames * trainer.recipe.epochs
+    total = trainer.frames * trainer.epochs
     bar = tqdm(total=total, initial=trainer.frames * done, unit=" frames", unit_scale=True, disable=None)
     picture, last = args.out.with_suffix(".png"), last_path(args.out)
     older = args.out.exists()  # which the first epoch will replace
@@ -186,7 +182,7 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
         signal.signal(name, stop)
     with bar:
         trainer.run(bar.update, on_epoch)
-    interrupted = trainer.stopping and len(trainer.history) < trainer.recipe.epochs
+    interrupted = trainer.stopping and len(trainer.history) < trainer.epochs
     if not trainer.history:
         if not older:  # a model that has learned nothing must not lie there as if it had
             args.out.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from improv.train.presets import CHOICES, PRESETS, RANGES, Recipe
 MODEL_HELP = {
     "estimator": "what models a frame given the frames before: an RBM, a NADE (exact, fast to train), or both, where "
     "NADE gives the RBM's chain its start",
-    "hidden": "hidden units",
+    "hidden": "hidden units; with --tied shared out evenly among the pitches",
     "core": "the kind of memory",
     "recurrent": "units of the memory",
     "tied": "units of memory that every pitch has to itself, with weights that all pitches share",
@@ -28,17 +28,20 @@ RECIPE_HELP = {
     "patience": "epochs without a better validation after which training stops; 0 never does",
     "pretrain_frames": "epochs before, on single frames in random order",
     "pretrain_core": "epochs before, in which the memory alone predicts the next frame",
+    "rbm_epochs": "epochs afterwards in which the RBM alone learns, with --estimator both; 0 trains both at once",
     "cd_steps": "Gibbs steps of the negative sample (CD-k)",
     "persistent": "let the negative chains go on from update to update (PCD)",
     "elsewhere": "share of the negative chains that start not at the music but at silence or at the frame before; it "
     "keeps a partner that plays alone from freezing",
     "batch": "subsequences per update",
+    "rbm_batch": "the same for the epochs of the RBM alone",
     "length": "frames of a subsequence at most",
     "optimiser": "how the weights are updated; hf is Hessian-free",
     "pretrain_optimiser": "the same for the epochs before",
     "momentum": "of sgd",
     "nesterov": "Nesterov's momentum for sgd",
     "learning_rate": "learning rate at its height",
+    "rbm_rate": "the same for the epochs of the RBM alone",
     "warm_up": "share of the training in which learning rate and momentum rise",
     "constant": "share of the training after which the rate falls",
     "final": "what it falls to, as a share of itself",
@@ -51,6 +54,7 @@ RECIPE_HELP = {
     "begins alone",
     "weight_decay": "how strongly the weights are drawn to zero",
     "average": "how much of the averaged weights an update keeps; 0 keeps the last weights instead",
+    "valid_share": "share of the pieces held out to choose the best model by, where --valid names no others",
     "base_rates": "start from how often each pitch sounds in the music, or from nothing",
 }
 

@@ -7,6 +7,7 @@ happens here, in one thread, stamped by one clock.
 from __future__ import annotations
 
 import math
+import os
 import random
 from collections.abc import Callable
 from contextlib import closing
@@ -70,6 +71,7 @@ class Engine:
         self._lateness = 0.0
         self._unopened_reasons: set[str] = set()
         self._play_when_ready = settings.autoplay
+        self._ends_with_music = settings.autoplay
         self._running = True
 
     # --- the loop ---------------------------------------------------------------------------------------------------
@@ -152,6 +154,8 @@ class Engine:
                     self.transport.panic()
                 case say.Quit():
                     self._running = False
+                case say.Left():
+                    self._go_on_alone()
                 case say.SetKnob(name, value):
                     self._set_knob(name, value)
                 case say.SetMode(name):
@@ -197,7 +201,14 @@ class Engine:
         self.transport.stop()
         self._ends_at = math.inf
         self._next_status = 0.0
-        self._running = self._running and not self.settings.autoplay
+        self._running = self._running and not self._ends_with_music
+
+    def _go_on_alone(self) -> None:
+        """Plays on to the end of what is played, if that is wanted; then, or else, nothing is left to be done."""
+        self._ends_with_music = True
+        self._running = self._running and self.settings.keep_playing and self.transport.performance is not None
+        if self._running:
+            self.report(say.Notice(f"playing on alone, in process {os.getpid()}: a signal to it ends that"))
 
     def _hear_clock(self, at: float, message: bytes) -> None:
         """Another program's clock: it gives the tempo and the beat, starts and stops."""

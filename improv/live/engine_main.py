@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import queue
 import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from functools import partial
 from typing import IO
 
@@ -16,11 +16,11 @@ from improv.errors import ImprovError
 from improv.live.clock import Inbox, RealClock
 from improv.live.engine import Engine
 from improv.live.inputs import Listing, PlayerInput, in_background
-from improv.live.messages import Problem, Quit, Report, Status, decode, encode
+from improv.live.messages import Left, Notice, Problem, Quit, Report, Status, TakeKept, decode, encode
 from improv.live.news import PortNews
 from improv.live.outputs import SYNTH, Output, Outputs
 from improv.live.ports import Patchbay
-from improv.live.priority import ask_for_realtime
+from improv.live.priority import BESIDE, LOOP, ask_for_realtime
 from improv.live.process import Settings
 from improv.live.thinker import Thinker
 
@@ -48,17 +48,39 @@ class Reporter:
         self._thread.join(timeout=1.0)
 
     def _write(self) -> None:
+        read = True
         while (report := self._reports.get()) is not None:
-            try:
-                self._stream.write(encode(report))
-                self._stream.flush()
-            except OSError:
-                return
+            read = read and self._pass_on(report)
+            if not read:
+                _tell(report)
+
+    def _pass_on(self, report: Report) -> bool:
+        """Whether there is somebody who reads it."""
+        try:
+            self._stream.write(encode(report))
+            self._stream.flush()
+        except OSError:
+            return False
+        return True
+
+
+def _tell(report: Report) -> None:
+    """Tells a report that nobody reads to whoever looks at the terminal."""
+    match report:
+        case Problem(text) | Notice(text):
+            pass
+        case TakeKept(path, empty=False):
+            text = f"take kept in {path}"
+        case _:
+            return
+    with suppress(OSError):  # the terminal, too, may be closed
+        print(f"improv: {text}", file=sys.stderr, flush=True)
 
 
 def main() -> int:
     """Runs one engine with the settings in the first argument."""
     settings = Settings.from_json(sys.argv[1])
+    priority = "realtime" if ask_for_realtime(BESIDE) else "normal"  # before the other threads are begun
     reports = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints must not stand among the reports
     reporter = Reporter(reports)
@@ -79,12 +101,11 @@ def main() -> int:
     try:
         inbox = clock.inbox
         listing = Listing(inbox)
-        with Patchbay(PortNews(inbox).tell, listing.tell) as patchbay:
+        with Patchbay(PortNews(inbox).tell, listing.tell, settings.cables) as patchbay:
             listing.tell(patchbay.list_ports())
             outputs = Outputs(partial(_open_output, patchbay, inbox), inbox, in_background)
-            priority = "realtime" if ask_for_realtime() else "normal"
             engine = Engine(settings, clock, thinker, outputs, PlayerInput(patchbay, inbox), reporter.report, priority)
-            gc.freeze()
+            ask_for_realtime(LOOP)
             engine.run()
         return 1 if signalled else 0
     except ImprovError as error:
@@ -100,7 +121,7 @@ def main() -> int:
 
 
 def _read_commands(inbox: Inbox, asked: threading.Event) -> None:
-    """Passes on what stands on standard input; its end, or the death of who writes there, ends the engine."""
+    """Passes on what stands on standard input, and its end, which the death of who writes there is, too."""
     try:
         for line in sys.stdin:
             try:
@@ -112,7 +133,7 @@ def _read_commands(inbox: Inbox, asked: threading.Event) -> None:
             inbox.put(command)
     finally:
         asked.set()
-        inbox.put(Quit())
+        inbox.put(Left())
 
 
 def _open_output(patchbay: Patchbay, inbox: Inbox, name: str) -> Output:

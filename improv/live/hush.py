@@ -13,7 +13,8 @@ PATIENCE = 3.0  # seconds for all of them: the dead engine may still keep its MI
 def end_notes(outputs: Iterable[str]) -> None:
     """Ends whatever a dead engine's partner left sounding at `outputs`; returns when that is done.
 
-    Its own ports and its instrument have gone with it, and their notes with them.
+    Its instrument has gone with it, and its notes with that. So has its own port: those that were connected to it must
+    be among the outputs.
     """
     from improv.live.ports import VIRTUAL, Patchbay
 

@@ -11,6 +11,7 @@ from improv.errors import ImprovError
 from improv.live.clock import Inbox
 from improv.live.messages import Ports
 from improv.live.outputs import Unopened
+from improv.live.priority import step_back
 
 if TYPE_CHECKING:
     from improv.live.ports import InputPort, Patchbay, PortList
@@ -92,9 +93,14 @@ class Listing:
         if not self._inputs <= set(ports.inputs):
             self._inbox.put(InputLost())
         self._inputs = set(ports.inputs)
-        self._inbox.put(Ports(ports.backend, ports.inputs, ports.outputs))
+        self._inbox.put(Ports(ports.backend, ports.inputs, ports.outputs, ports.cables))
 
 
 def in_background(function: Callable[[], None]) -> None:
-    """Runs `function` in a thread of its own."""
-    threading.Thread(target=function, name="background", daemon=True).start()
+    """Runs `function` in a thread of its own, beside the loop."""
+
+    def run() -> None:
+        step_back()
+        function()
+
+    threading.Thread(target=run, name="background", daemon=True).start()

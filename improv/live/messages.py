@@ -4,7 +4,7 @@ The engine lives in a process of its own; plain text on a pipe can be read by a 
 """
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 # --- commands -----------------------------------------------------------------------------------------------------
@@ -28,6 +28,11 @@ class Panic:
 @dataclass(frozen=True)
 class Quit:
     """Stop, close the ports and end the process."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """Nobody steers the engine any more: its standard input has closed. Quit, or play on, as was set."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +93,8 @@ class PlayNote:
     velocity: int
 
 
-Command = Play | Stop | Panic | Quit | SetKnob | SetMode | SetSync | SetKey | SetModel | SetInput | SetOutput | PlayNote
+Setting = SetKnob | SetMode | SetSync | SetKey | SetModel | SetInput | SetOutput
+Command = Play | Stop | Panic | Quit | Left | Setting | PlayNote
 
 # --- reports ------------------------------------------------------------------------------------------------------
 
@@ -149,26 +155,35 @@ class Sounded:
 
 @dataclass(frozen=True)
 class Ports:
-    """What can be connected now, by name; sent at start and whenever it changes."""
+    """What can be connected now, by name; sent at start and whenever it changes.
+
+    `cables` are the ports of others that are connected to the virtual ones, by kind: `input` or `output`.
+    """
 
     backend: str
     inputs: list[str]
     outputs: list[str]
+    cables: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something went wrong: one line in plain words. `fatal` says that the engine ends because of it."""
+    """Something went wrong: one line in plain words. `fatal` says that the engine ends because of it.
+
+    `about` names the thing it is about, such as a port: what was said about that before is out of date.
+    """
 
     text: str
     fatal: bool = False
+    about: str = ""
 
 
 @dataclass(frozen=True)
 class Notice:
-    """Something is well again, or was done: one line in plain words."""
+    """Something is well again, or was done: one line in plain words. `about` as in Problem."""
 
     text: str
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -191,7 +206,7 @@ Report = Status | Sounded | Ports | Problem | Notice | TakeBegun | TakeKept
 _KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(Play, Stop, Panic, Quit, SetKnob, SetMode, SetSync, SetKey, SetModel, SetInput, SetOutput, PlayNote),
+        *(Play, Stop, Panic, Quit, Left, SetKnob, SetMode, SetSync, SetKey, SetModel, SetInput, SetOutput, PlayNote),
         *(Status, Sounded, Ports, Problem, Notice, TakeBegun, TakeKept),
     )
 }
@@ -199,7 +214,7 @@ _KINDS: dict[str, type] = {
 
 def encode(message: Command | Report) -> str:
     """The message as one line of JSON, its kind under `is`, with the newline."""
-    return json.dumps({"is": type(message).__name__, **asdict(message)}) + "\n"
+    return json.dumps({"is": type(message).__name__, **vars(message)}) + "\n"
 
 
 def decode(line: str) -> Any:

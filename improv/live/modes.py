@@ -14,7 +14,7 @@ class Moment:
     Attributes:
         beat: musical time of its tick, in beats since play.
         bar_beats: beats in a bar.
-        idle_beats: beats since the player last sounded; infinite before the first note.
+        idle_beats: beats since the player last held a key, whatever the pedal holds; infinite before the first note.
     """
 
     beat: float
@@ -58,7 +58,7 @@ class Duet:
     patience_bars = 2
 
     def turn(self, moment: Moment) -> Turn:
-        """The partner plays unless the player has been silent for longer than its patience."""
+        """The partner plays unless the player has had no key down for longer than its patience."""
         listening = moment.idle_beats > self.patience_bars * moment.bar_beats
         return Turn(not listening, True, "player" if listening else "both")
 

@@ -29,4 +29,5 @@ class PortNews:
             if (port.wanted in self._missing) is not connected:
                 return
             self._missing ^= {port.wanted}
-        self._inbox.put(Notice(f"{port.wanted} is connected") if connected else Problem(port.trouble))
+        name = port.wanted
+        self._inbox.put(Notice(f"{name} is connected", name) if connected else Problem(port.trouble, about=name))

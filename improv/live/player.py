@@ -11,7 +11,7 @@ from improv.live.outputs import ALL_NOTES_OFF, ALL_SOUND_OFF, CONTROL, NOTE_OFF,
 from improv.live.performance import Performance
 from improv.live.recorder import Takes
 from improv.live.tune import Tune, is_midi_file
-from improv.music.midifile import PEDAL_DOWN
+from improv.music.pairing import PEDAL_DOWN
 
 BAR_BEATS = 4.0  # where no tune says otherwise
 ENDING_BARS = 1  # played on after a tune has ended
@@ -62,6 +62,8 @@ class Player:
             self._pending = deque(self._tune.events)
         for pitch in self._sounding:
             performance.player.note_on(pitch, beat)
+            if pitch in self._sustained:
+                performance.player.sustain(pitch, beat)
         if new_take:
             self._begin_take(beat)
 
@@ -111,6 +113,8 @@ class Player:
             self._outputs.player(pitch, velocity)
         elif self._pedal >= PEDAL_DOWN:
             self._sustained[pitch] = let_go
+            if self._performance is not None:
+                self._performance.player.sustain(pitch, beat)
             return
         self._sound(pitch, velocity, beat)
 

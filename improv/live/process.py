@@ -1,7 +1,8 @@
 """The engine as a process of its own, seen from the side that steers it (the panel, or the command line).
 
 The engine process reads commands on its standard input and writes reports on its standard output. When its standard
-input closes, because this side ended or died, it stops cleanly: every note released, the take kept.
+input closes, because this side has died, it stops cleanly, every note released, the take kept; or, if so set, it plays
+on alone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pathlib import Path
 from improv.errors import ImprovError
 from improv.knobs import KNOBS
 from improv.live.hush import end_notes
-from improv.live.messages import Command, Problem, Quit, Report, Status, TakeBegun, TakeKept, decode, encode
+from improv.live.messages import Command, Ports, Problem, Quit, Report, Status, TakeBegun, TakeKept, decode, encode
 from improv.music.take import finish_for_another
 
 
@@ -38,6 +39,8 @@ class Settings:
         autoplay: start playing as soon as the model is loaded.
         seconds: stop and end after so long playing; None plays on.
         device: who may run the chain, one of improv.sampling.calibration.DEVICES.
+        cables: what to connect to the virtual ports, as in Ports: an engine that was killed had it so.
+        keep_playing: play on where this side has died, until what is played ends or a signal comes.
     """
 
     model: str
@@ -52,6 +55,8 @@ class Settings:
     autoplay: bool = False
     seconds: float | None = None
     device: str = "auto"
+    cables: dict[str, list[str]] = field(default_factory=dict)
+    keep_playing: bool = False
 
     def to_json(self) -> str:
         """As one line, for the engine's command line."""
@@ -129,12 +134,15 @@ class EngineProcess:
         assert self._process.stdout is not None
         begun: dict[str, None] = {}
         outputs: dict[str, bool] = {}
+        cabled: list[str] = []  # to its virtual output
         for line in self._process.stdout:
             with contextlib.suppress(ValueError):  # a half line from a killed engine
                 report = decode(line)
                 match report:
                     case Status():
                         outputs = report.outputs
+                    case Ports(cables=cables):
+                        cabled = cables.get("output", [])
                     case TakeBegun(path):
                         begun[path] = None
                     case TakeKept(path):
@@ -142,7 +150,7 @@ class EngineProcess:
                 self.reports.put(report)
         if self._process.wait() != 0:
             # Beside each other: neither a slow disk nor a port that is gone keeps the other waiting.
-            hush = threading.Thread(target=_hush, args=(outputs,), name="hush", daemon=True)
+            hush = threading.Thread(target=_hush, args=([*outputs, *cabled],), name="hush", daemon=True)
             hush.start()
             for path in begun:
                 self._keep(Path(path))

@@ -26,6 +26,7 @@ class Quantiser:
         self.grid, self.low, self.n_pitches = grid, low, n_pitches
         self._notes: list[_Held] = []
         self._down: dict[int, _Held] = {}
+        self._sustained: set[int] = set()  # those of them that no hand holds
         self._last_beat = -math.inf
 
     def note_on(self, pitch: int, beat: float) -> None:
@@ -39,13 +40,23 @@ class Quantiser:
     def note_off(self, pitch: int, beat: float) -> None:
         """`pitch` is released at `beat`; a release without an onset is ignored."""
         note = self._down.pop(pitch, None)
-        if note is not None:
-            note.end = max(self.frame_at(beat), note.struck + 1)
+        if note is None:
+            return
+        note.end = max(self.frame_at(beat), note.struck + 1)
+        if pitch in self._sustained:  # then it is long since a hand has played it
+            self._sustained.remove(pitch)
+        else:
+            self._last_beat = beat
+
+    def sustain(self, pitch: int, beat: float) -> None:
+        """The key of `pitch` is let go at `beat`; the pedal holds the note until `note_off`."""
+        if pitch in self._down:
+            self._sustained.add(pitch)
             self._last_beat = beat
 
     def idle_beats(self, beat: float) -> float:
-        """Beats since the player last sounded; infinite before the first note."""
-        return 0.0 if self._down else max(0.0, beat - self._last_beat)
+        """Beats since the player held a key; infinite before the first note."""
+        return 0.0 if self._down.keys() > self._sustained else max(0.0, beat - self._last_beat)
 
     def frame(self, number: int) -> Frame:
         """The player's frame `number` as far as it is known, uint8 [2, n_pitches]."""

@@ -5,10 +5,9 @@ The loop hands over jobs and finds the results in its inbox; jobs run one after 
 
 from __future__ import annotations
 
+import gc
 import math
 import queue
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,14 +16,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from improv.errors import ImprovError
 from improv.knobs import Controls
+from improv.live import warm_up
 from improv.live.clock import Inbox
+from improv.live.messages import Problem
 from improv.live.modes import Turn
+from improv.live.priority import ordinary
 from improv.music.key import Key
 from improv.music.pianoroll import Frame
 
 if TYPE_CHECKING:
     from improv.live.improviser import Improviser
     from improv.model.sequence_model import SequenceModel
+    from improv.sampling.calibration import Choice
 
 HANDING_OVER = 0.003  # seconds from the end of a chain to the tick its notes are played at
 SHORTEST = 0.004  # seconds a chain is given where its tick has come
@@ -45,9 +48,10 @@ class Load:
 
 @dataclass(frozen=True)
 class Quicken:
-    """What the model that was loaded needs is compiled: use it."""
+    """All that the model from `path` needs is compiled: let `choice` run its chain."""
 
-    load: Load
+    path: str
+    choice: Choice
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ class Mind:
         timed: whether the ticks it is told are moments of time.perf_counter, so that no chain may outlast them.
     """
 
-    compile_aside: Callable[[Load], None] | None = None
+    compile_aside: Callable[[Load, SequenceModel], None] | None = None
     timed: bool = False
     key: Key | None = None
     improviser: Improviser | None = None
@@ -159,9 +163,10 @@ class Mind:
         try:
             match job:
                 case Load():
-                    return self._load(job)
-                case Quicken(load):
-                    return self._quicken(load)
+                    with ordinary():
+                        return self._load(job)
+                case Quicken():
+                    return self._quicken(job)
                 case Follow(key):
                     self.key = key
                     if self.improviser is not None:
@@ -184,43 +189,42 @@ class Mind:
 
         from improv.live.improviser import Improviser
         from improv.model import checkpoint
-        from improv.sampling.calibration import choose
+        from improv.sampling.calibration import Choice, choose
 
         torch.set_num_threads(1)  # more threads make one small chain slower, and steal the loop's core
         model, _ = checkpoint.load(Path(job.path))
-        if self._must_wait(job, model):
-            improviser = Improviser(model, job.seed, "torch", self.key)
-            why = "torch samples until the faster chain is compiled, which is done once"
+        if self.compile_aside is not None and self._must_wait(job, model):
+            self.compile_aside(job, model)
+            choice = Choice("torch", "the torch chain samples until a faster one is compiled, which is done once")
         else:
             choice = choose(model, job.k, job.device)
-            improviser, why = Improviser(model, job.seed, choice.sampler, self.key), choice.why
+        improviser = Improviser(model, job.seed, choice.sampler, self.key)
         improviser.warm_up()
         config = model.config
-        loaded = Loaded(job.path, config.grid, config.low, config.n_pitches, improviser.sampler, why)
+        loaded = Loaded(job.path, config.grid, config.low, config.n_pitches, choice.sampler, choice.why)
         if self.improviser is not None and self.loaded is not None and loaded.has_frames_of(self.loaded):
             improviser.remember(self.improviser)
         self.improviser, self.loaded = improviser, loaded
+        gc.freeze()  # to look through all of torch for garbage would stop the loop for a third of a second
         return loaded
 
     def _must_wait(self, job: Load, model: SequenceModel) -> bool:
-        """Whether something that the model needs has to be compiled first, aside."""
+        """Whether something has to be compiled before the fastest can play, or may have to be, for a GPU."""
         from improv.live.improviser import Improviser
+        from improv.sampling.calibration import runnable
         from improv.sampling.compiled import cached
 
-        if self.compile_aside is None or job.device == "torch" or cached(Improviser(model, 0).warm_up):
+        samplers = runnable(job.device)
+        if samplers == ["torch"]:
             return False
-        self.compile_aside(job)
-        return True
+        return bool(set(samplers) - {"cpu", "torch"}) or not cached(Improviser(model, 0).warm_up)
 
-    def _quicken(self, job: Load) -> Sampler | None:
-        from improv.sampling.calibration import choose
-
+    def _quicken(self, job: Quicken) -> Sampler | None:
         if self.improviser is None or self.loaded is None or self.loaded.path != job.path:
             return None  # another model has been loaded since
-        choice = choose(self.improviser.model, job.k, job.device)
-        self.improviser.change_sampler(choice.sampler)
-        self.improviser.warm_up()
-        return Sampler(choice.sampler, choice.why)
+        self.improviser.change_sampler(job.choice.sampler)
+        gc.freeze()
+        return Sampler(job.choice.sampler, job.choice.why)
 
     def _think(self, job: Think) -> Answer | None:
         started = time.perf_counter()
@@ -258,17 +262,20 @@ class Thinker:
             if result is not None:
                 self._inbox.put(result)
 
-    def _compile_aside(self, load: Load) -> None:
-        threading.Thread(target=self._compile, args=(load,), name="compiling", daemon=True).start()
+    def _compile_aside(self, load: Load, model: SequenceModel) -> None:
+        threading.Thread(target=self._compile, args=(load, model), name="compiling", daemon=True).start()
 
-    def _compile(self, load: Load) -> None:
-        """Fills the cache of compiled code from another process, which cannot keep the loop waiting."""
-        command = [sys.executable, "-m", "improv.live.warm_up", load.path]
-        quiet = subprocess.DEVNULL
-        if subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet).returncode == 0:
-            self.ask(Quicken(load))
-        else:
-            self._inbox.put(Failed("the faster chain could not be compiled: torch goes on sampling", load))
+    def _compile(self, load: Load, model: SequenceModel) -> None:
+        """Fills the cache of compiled code from another process, which cannot keep the loop waiting, and loads it."""
+        from improv.live.improviser import Improviser
+        from improv.sampling.calibration import choose
+
+        try:
+            warm_up.in_another_process(load.path)
+            Improviser(model, load.seed).warm_up()
+            self.ask(Quicken(load.path, choose(model, load.k, load.device)))
+        except Exception as error:  # the music goes on
+            self._inbox.put(Problem(f"the torch chain goes on, for no faster one could be made ready: {error}"))
 
 
 class InlineThinker:

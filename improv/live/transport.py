@@ -18,6 +18,7 @@ from improv.live.sync import MidiClock
 from improv.live.thinker import Asking, Begin, Loaded
 
 START_SECONDS = 0.05  # from play to beat 0: the first frame, too, is computed before its tick
+CLOCK = "MIDI clock"  # what a report is about
 TEMPO_STEP = 0.5  # BPM by which a followed tempo must have changed to be worth a line in the take
 
 
@@ -169,7 +170,7 @@ class Transport:
             return
         if self._lost:
             self._lost = False
-            self._report(say.Notice(f"the MIDI clock is back, at {TEMPO.text(other.tempo)}"))
+            self._report(say.Notice(f"the MIDI clock is back, at {TEMPO.text(other.tempo)}", CLOCK))
         self._knobs["tempo"] = min(max(round(other.tempo, 1), TEMPO.low), TEMPO.high)
         if self.performance is not None:
             now, timeline = self._clock.now(), self.performance.timeline
@@ -189,7 +190,8 @@ class Transport:
         if following and self.performance is not None:
             self._lost, tempo = True, self._knobs["tempo"]
             self.performance.timeline.set_tempo(tempo, now)
-            self._report(say.Problem(f"the MIDI clock is lost: going on at {TEMPO.text(tempo)} until it is back"))
+            text = f"the MIDI clock is lost: going on at {TEMPO.text(tempo)} until it is back"
+            self._report(say.Problem(text, about=CLOCK))
 
     def _keep_tempo(self, now: float) -> None:
         self._kept_tempo = self._knobs["tempo"]

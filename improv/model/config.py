@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from improv.music.meter import n_positions
 from improv.music.pianoroll import LOW, N_PITCHES
+from improv.music.published import MUSICAL, RULES
 
 CORES = ("tanh", "gru", "lstm")
 ESTIMATORS = ("rbm", "nade", "both")
@@ -18,7 +19,8 @@ class Config:
     Attributes:
         estimator: what models a frame given the past: `rbm`, `nade`, or `both` side by side, where NADE proposes the
             start of the RBM's chain.
-        hidden: number of hidden units, of the RBM and of NADE each.
+        hidden: number of hidden units, of the RBM and of NADE each; where a core is tied the RBM's are shared out
+            evenly among the pitches.
         core: `tanh` (the paper's), `gru` or `lstm`.
         recurrent: number of the core's recurrent units.
         tied: number of recurrent units that every pitch has to itself, their weights shared by all pitches; 0 for none.
@@ -28,6 +30,7 @@ class Config:
         onsets: whether a second visible unit per pitch tells struck from held.
         bars: whether the core is told the place in the bar of the frame to come.
         normalised: whether pieces were moved to C major or C minor.
+        rules: how notes became frames, one of RULES.
         learn_u0: whether the initial state is learned; it is zero otherwise.
         low, n_pitches: the MIDI pitch of the first visible unit, and how many pitches there are.
     """
@@ -42,6 +45,7 @@ class Config:
     onsets: bool = True
     bars: bool = True
     normalised: bool = True
+    rules: str = MUSICAL
     learn_u0: bool = False
     low: int = LOW
     n_pitches: int = N_PITCHES
@@ -67,6 +71,11 @@ class Config:
         return self.n_visible + self.n_places
 
     @property
+    def hidden_per_pitch(self) -> int:
+        """Hidden units that each pitch has in an RBM beside a tied core."""
+        return max(1, self.hidden // self.n_pitches)
+
+    @property
     def has_rbm(self) -> bool:
         """Whether an RBM models the frames."""
         return self.estimator != "nade"
@@ -85,7 +94,7 @@ class Config:
         for name in ("onsets", "bars", "normalised", "learn_u0"):
             if type(getattr(self, name)) is not bool:
                 raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
-        for name, choices in (("core", CORES), ("estimator", ESTIMATORS)):
+        for name, choices in (("core", CORES), ("estimator", ESTIMATORS), ("rules", RULES)):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
         if not isinstance(self.grid, int | float) or not MIN_GRID <= self.grid <= MAX_GRID:

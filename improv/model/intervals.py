@@ -18,12 +18,14 @@ class Intervals(nn.Module):
         above: whether a pitch hears only those above it.
     """
 
-    def __init__(self, n_pitches: int, channels: int, features: int, reach: int, above: bool = False) -> None:
+    def __init__(
+        self, n_pitches: int, channels: int, features: int, reach: int, above: bool = False, scale: float = 1.0
+    ) -> None:
         super().__init__()
         self.n_pitches, self.channels, self.features = n_pitches, channels, features
         self.reach, self.above = reach, above
-        self.near = nn.Parameter(torch.randn(2 * reach + 1, channels, features).mul_(0.15))
-        self.octave = nn.Parameter(torch.randn(OCTAVE, channels, features).mul_(0.05))
+        self.near = nn.Parameter(torch.randn(2 * reach + 1, channels, features).mul_(0.15 * scale))
+        self.octave = nn.Parameter(torch.randn(OCTAVE, channels, features).mul_(0.05 * scale))
         self.any = nn.Parameter(torch.zeros(channels, features))
         self._matrix: Tensor | None = None
 

@@ -11,28 +11,52 @@ from torch import Tensor, nn
 from improv.model.conditional import Conditional
 from improv.model.config import Config
 from improv.model.core import Past
+from improv.model.intervals import Intervals
+
+REACH = 24  # semitones to either side that a tied hidden unit tells apart
 
 
 class ConditionalRbm(Conditional):
-    """An RBM in every frame, its biases set by what went before.
-
-    Where a core is tied, b_v(t) of a pitch's units further depends on what that pitch remembers.
-    """
+    """An RBM in every frame, its biases set by what went before."""
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.W = nn.Parameter(torch.randn(config.n_visible, config.hidden).mul_(0.01))
         self.add_biases(config)
-        self.from_pitch = nn.Sequential(
-            nn.Linear(config.tied, config.tied), nn.ReLU(), nn.Linear(config.tied, config.channels, bias=False)
-        ) if config.tied else None  # fmt: skip
+
+
+class TiedRbm(nn.Module):
+    """An RBM whose weights are shared by all pitches, as a convolutional one's are (Lee et al. 2009): each pitch has
+    as many hidden units, which see all pitches by their interval. What a pitch remembers sets the biases of its own
+    units; b_v(t) = b_v + u_{t-1} W_uv remains each unit's own."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        size, hidden = config.tied, config.hidden_per_pitch
+        self.around = Intervals(config.n_pitches, config.channels, hidden, REACH, scale=0.1)
+        self.to_visible = nn.Sequential(nn.Linear(size, size), nn.ReLU(), nn.Linear(size, config.channels, bias=False))
+        self.to_hidden = nn.Linear(size, hidden)
+        self.overall = nn.Linear(config.recurrent, hidden, bias=False)
+        self.b_v = nn.Parameter(torch.zeros(config.n_visible))
+        self.W_uv = nn.Parameter(torch.randn(config.recurrent, config.n_visible).mul_(0.0001))
+
+    @property
+    def W(self) -> Tensor:
+        """The weights [V, H], H being n_pitches x hidden_per_pitch."""
+        return self.around.matrix()
 
     def biases(self, past: Past) -> tuple[Tensor, Tensor]:
         """b_v(t) [..., V] and b_h(t) [..., H]."""
-        b_v, b_h = super().biases(past)
-        if self.from_pitch is not None and past.s is not None:
-            b_v = b_v + self.from_pitch(past.s).transpose(-1, -2).flatten(-2)
-        return b_v, b_h
+        assert past.s is not None
+        b_v = self.predicted(past)
+        b_h = self.to_hidden(past.s) + self.overall(past.u).unsqueeze(-2)
+        return b_v, b_h.flatten(-2)
+
+    def predicted(self, past: Past) -> Tensor:
+        """Log-odds of the visible units [..., V] from the past alone, no hidden unit on."""
+        assert past.s is not None
+        from_pitch: Tensor = self.to_visible(past.s)
+        return self.b_v + past.u @ self.W_uv + from_pitch.transpose(-1, -2).flatten(-2)
 
 
 def free_energy(v: Tensor, weights: Tensor, b_v: Tensor, b_h: Tensor) -> Tensor:

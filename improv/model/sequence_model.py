@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from improv.model.config import Config
 from improv.model.core import Cores, Past, State
 from improv.model.nade import Nade, TiedNade
-from improv.model.rbm import ConditionalRbm
+from improv.model.rbm import ConditionalRbm, TiedRbm
 from improv.music.meter import positions
 from improv.music.pianoroll import SOUNDING, STRUCK, Frame
 
@@ -31,7 +31,7 @@ class SequenceModel(nn.Module):
         config.check()
         self.config = config
         self.cores = Cores(config)
-        self.rbm = ConditionalRbm(config) if config.has_rbm else None
+        self.rbm = (TiedRbm(config) if config.tied else ConditionalRbm(config)) if config.has_rbm else None
         self.nade = (TiedNade(config) if config.tied else Nade(config)) if config.has_nade else None
 
     def pasts(self, inputs: Tensor, state: State | None = None) -> tuple[Past, State]:

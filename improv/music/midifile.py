@@ -13,6 +13,7 @@ import mido
 
 from improv.errors import ImprovError
 from improv.files import replace_file
+from improv.music.pairing import Pairing, PublishedPairing
 from improv.music.score import (
     DEFAULT_BAR_BEATS,
     DEFAULT_TEMPO,
@@ -30,8 +31,8 @@ __all__ = ["Note", "Score", "read_score", "roll_to_notes", "to_roll", "to_roll_s
 TICKS_PER_BEAT = 480
 DRUMS = 9
 """The channel (counted from 0) on which General MIDI plays drums, whose pitches are no pitches."""
-SUSTAIN, PEDAL_DOWN = 64, 64
-"""The controller that is the sustain pedal, and the value from which it is down."""
+SUSTAIN = 64
+"""The controller that is the sustain pedal."""
 
 MAX_BYTES = 4 * 1024 * 1024
 MAX_BEATS = 100_000
@@ -44,19 +45,17 @@ MIN_TEMPO, MAX_TEMPO = 4.0, 60_000.0
 """Tempos in BPM that a MIDI file can hold, with a margin."""
 
 
-def read_score(path: Path | str) -> Score:
+def read_score(path: Path | str, *, published: bool = False) -> Score:
     """The score in a MIDI file of type 0 or 1, without the drum channel.
 
-    A note lasts as long as it sounds: until its note-off, or where its channel's sustain pedal is down by then, until
-    that comes up. A new note-on ends a note that sounds on the same track, channel and pitch; unmatched note-offs are
-    ignored; notes without an end last to the end of their track.
+    A note lasts as long as it sounds, as Pairing has it; where `published`, as PublishedPairing has it.
 
     Raises:
         ImprovError: nothing else, whatever lies at `path`.
     """
     path = Path(path)
     try:
-        return _score(_parse(_content(path)))
+        return _score(_parse(_content(path)), PublishedPairing if published else Pairing)
     except ImprovError as error:
         raise ImprovError(f"{path}: {error}") from error
     except OSError as error:
@@ -96,13 +95,13 @@ def _parse(content: bytes) -> Any:
     return midi
 
 
-def _score(midi: Any) -> Score:
+def _score(midi: Any, pairing: type[Pairing]) -> Score:
     notes: list[Note] = []
     tempo_map: dict[float, float] = {}
     bars: list[tuple[float, float]] = []
     for index, track in enumerate(midi.tracks):
         events = list(_timed(track, midi.ticks_per_beat))
-        notes += _paired(events, index)
+        notes += _paired(events, pairing(index))
         for beat, message in events:
             if message.type == "set_tempo" and message.tempo > 0:
                 tempo_map[beat] = _MICROSECONDS_PER_MINUTE / message.tempo
@@ -123,8 +122,7 @@ def _timed(track: Any, ticks_per_beat: int) -> Iterable[tuple[float, Any]]:
         yield tick / ticks_per_beat, message
 
 
-def _paired(events: list[tuple[float, Any]], track: int) -> list[Note]:
-    pairing = _Pairing(track)
+def _paired(events: list[tuple[float, Any]], pairing: Pairing) -> list[Note]:
     for beat, message in events:
         if message.is_meta or getattr(message, "channel", DRUMS) == DRUMS:
             continue
@@ -135,45 +133,6 @@ def _paired(events: list[tuple[float, Any]], track: int) -> list[Note]:
         elif message.type == "control_change" and message.control == SUSTAIN:
             pairing.pedal(message.channel, message.value, beat)
     return pairing.ended(events[-1][0] if events else 0.0)
-
-
-class _Pairing:
-    """Finds the end of every note of a track."""
-
-    def __init__(self, track: int) -> None:
-        self._track = track
-        self._notes: list[Note] = []
-        self._sounding: dict[tuple[int, int], tuple[float, int]] = {}  # (channel, pitch) -> (onset, velocity)
-        self._let_go: dict[int, set[int]] = {}  # the pitches that only the pedal holds, of channels where it is down
-
-    def strike(self, channel: int, pitch: int, velocity: int, beat: float) -> None:
-        self._end(channel, pitch, beat)
-        self._let_go.get(channel, set()).discard(pitch)
-        self._sounding[channel, pitch] = beat, velocity
-
-    def let_go(self, channel: int, pitch: int, beat: float) -> None:
-        if channel in self._let_go:
-            self._let_go[channel].add(pitch)
-        else:
-            self._end(channel, pitch, beat)
-
-    def pedal(self, channel: int, value: int, beat: float) -> None:
-        if value >= PEDAL_DOWN:
-            self._let_go.setdefault(channel, set())
-            return
-        for pitch in self._let_go.pop(channel, ()):
-            self._end(channel, pitch, beat)
-
-    def ended(self, beat: float) -> list[Note]:
-        """The notes; those that still sound end at `beat`."""
-        for channel, pitch in list(self._sounding):
-            self._end(channel, pitch, beat)
-        return self._notes
-
-    def _end(self, channel: int, pitch: int, beat: float) -> None:
-        if (channel, pitch) in self._sounding:
-            onset, velocity = self._sounding.pop((channel, pitch))
-            self._notes.append(Note(onset, beat, pitch, velocity, channel, self._track))
 
 
 def write_midi(

@@ -24,8 +24,8 @@ SUFFIXES = (".png", ".svg", ".pdf")
 
 # Blue and vermilion of the palette of M. Okabe and K. Ito (2008), which every kind of colour vision tells apart. The
 # partner is blue wherever it is drawn.
-_PARTNER, _OTHERS = "#0072B2", "#D55E00"
-_TEXT, _FAINT_TEXT, _BAR_LINE, _BEAT_LINE, _PITCH_LINE = "#222222", "#666666", "#b8b8b8", "#ededed", "#d4d4d4"
+PARTNER, OTHERS = "#0072B2", "#D55E00"
+TEXT, FAINT_TEXT, BAR_LINE, _BEAT_LINE, _PITCH_LINE = "#222222", "#666666", "#b8b8b8", "#ededed", "#d4d4d4"
 _WIDTH, _LEFT, _RIGHT, _ABOVE, _BELOW = 14.0, 0.6, 0.25, 0.75, 0.4  # inches
 _SEMITONE, _LOWEST_ROW, _HIGHEST_ROW = 0.09, 1.4, 3.6  # inches
 _BARS_IN_A_ROW, _MOST_ROWS = 16, 12
@@ -33,7 +33,7 @@ _HELD_ALPHA = 0.4
 
 
 @dataclass(frozen=True)
-class _Page:
+class Page:
     """How the picture is divided: `n_bars` in rows of `row_bars`, pitches from `low` up to, not including, `high`."""
 
     n_bars: int
@@ -78,11 +78,8 @@ def draw_roll(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    upbeat = max((-roll.downbeat * roll.grid % bar_beats for roll in parts.values()), default=0.0)
-    notes = {
-        name: [replace(note, onset=note.onset + upbeat, end=note.end + upbeat) for note in roll_to_notes(roll)]
-        for name, roll in parts.items()
-    }
+    upbeat = max((before_first_bar(roll, bar_beats) for roll in parts.values()), default=0.0)
+    notes = {name: notes_from(upbeat, roll) for name, roll in parts.items()}
     beats = upbeat + max((len(roll) * roll.grid for roll in parts.values()), default=0.0)
     page = _page(beats, [note.pitch for part in notes.values() for note in part], bar_beats)
     figure = Figure(figsize=(_WIDTH, page.height), dpi=110, facecolor="white")
@@ -93,13 +90,32 @@ def draw_roll(
         bottom = page.height - _ABOVE - row * (page.row_height + _BELOW) - page.row_height
         width = _WIDTH - _LEFT - _RIGHT
         box = (_LEFT / _WIDTH, bottom / page.height, width / _WIDTH, page.row_height / page.height)
-        _row(figure.add_axes(box), notes, row * page.row_bars, page)
+        draw_row(figure.add_axes(box), notes, row * page.row_bars, page)
+    save_figure(figure, Path(path))
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Writes a figure; the suffix of `path`, one of SUFFIXES, says what kind of picture it becomes.
+
+    Raises:
+        ImprovError: it cannot be written.
+    """
     picture = io.BytesIO()
-    figure.savefig(picture, format=Path(path).suffix[1:].lower())
-    replace_file(Path(path), picture.getvalue())
+    figure.savefig(picture, format=path.suffix[1:].lower())
+    replace_file(path, picture.getvalue())
 
 
-def _page(beats: float, pitches: list[int], bar_beats: float) -> _Page:
+def before_first_bar(roll: PianoRoll, bar_beats: float) -> float:
+    """How far into a bar the roll begins, in beats, for its downbeat to be on a bar line."""
+    return -roll.downbeat * roll.grid % bar_beats
+
+
+def notes_from(beat: float, roll: PianoRoll) -> list[Note]:
+    """The notes of a roll that begins at `beat`."""
+    return [replace(note, onset=note.onset + beat, end=note.end + beat) for note in roll_to_notes(roll)]
+
+
+def _page(beats: float, pitches: list[int], bar_beats: float) -> Page:
     n_bars = max(math.ceil(beats / bar_beats - 1e-9), 1)
     row_bars = n_bars
     if n_bars > _BARS_IN_A_ROW:
@@ -107,17 +123,17 @@ def _page(beats: float, pitches: list[int], bar_beats: float) -> _Page:
         row_bars = math.ceil(n_bars / rows / 4) * 4  # phrases have multiples of four bars
     low, high = min(pitches, default=60) - 1, max(pitches, default=60) + 2
     missing = max(14 - (high - low), 0)
-    return _Page(n_bars, row_bars, bar_beats, low - missing // 2, high + missing - missing // 2)
+    return Page(n_bars, row_bars, bar_beats, low - missing // 2, high + missing - missing // 2)
 
 
-def _heading(figure: Figure, names: list[str], page: _Page, title: str, subtitle: str) -> None:
+def _heading(figure: Figure, names: list[str], page: Page, title: str, subtitle: str) -> None:
     from matplotlib.patches import Patch
 
     y = 1 - 0.38 / page.height
     left = _LEFT / _WIDTH
-    figure.text(left, y, title, color=_TEXT, fontsize=15, fontweight="bold", va="center", parse_math=False)
+    figure.text(left, y, title, color=TEXT, fontsize=15, fontweight="bold", va="center", parse_math=False)
     if subtitle:
-        figure.text(left, y - 0.22 / page.height, subtitle, color=_FAINT_TEXT, fontsize=10, va="center")
+        figure.text(left, y - 0.22 / page.height, subtitle, color=FAINT_TEXT, fontsize=10, va="center")
     labels = [Patch(color=_colour(name), label=name) for name in names]
     figure.legend(
         handles=labels,
@@ -129,7 +145,8 @@ def _heading(figure: Figure, names: list[str], page: _Page, title: str, subtitle
     )
 
 
-def _row(axes: Axes, parts: Mapping[str, list[Note]], first_bar: int, page: _Page) -> None:
+def draw_row(axes: Axes, parts: Mapping[str, list[Note]], first_bar: int, page: Page) -> None:
+    """One row of a piano-roll: the notes of `parts`, by name, in the bars from `first_bar` on."""
     begin, end = first_bar * page.bar_beats, (first_bar + page.row_bars) * page.bar_beats
     axes.set_xlim(begin, end)
     axes.set_ylim(page.low - 0.5, page.high - 0.5)
@@ -155,23 +172,23 @@ def _blocks(axes: Axes, notes: list[Note], longest: float, height: float, colour
     )
 
 
-def _ruling(axes: Axes, first_bar: int, page: _Page) -> None:
+def _ruling(axes: Axes, first_bar: int, page: Page) -> None:
     step = math.ceil(page.row_bars / 24)
     bars = range(first_bar, min(first_bar + page.row_bars, page.n_bars) + 1)
     lines = [bar * page.bar_beats for bar in bars[::step]]
-    axes.vlines(lines, page.low - 0.5, page.high - 0.5, color=_BAR_LINE, linewidth=0.8, zorder=1)
+    axes.vlines(lines, page.low - 0.5, page.high - 0.5, color=BAR_LINE, linewidth=0.8, zorder=1)
     if step == 1:
         beats = [bar * page.bar_beats + beat for bar in bars[:-1] for beat in range(1, math.ceil(page.bar_beats))]
         axes.vlines(beats, page.low - 0.5, page.high - 0.5, color=_BEAT_LINE, linewidth=0.6, zorder=0)
     names = [(pitch, f"C{pitch // 12 - 1}") for pitch in range(page.low, page.high) if pitch % 12 == 0]
-    axes.set_yticks([pitch for pitch, _ in names], [name for _, name in names], color=_TEXT, fontsize=9)
+    axes.set_yticks([pitch for pitch, _ in names], [name for _, name in names], color=TEXT, fontsize=9)
     axes.set_xticks([bar * page.bar_beats for bar in bars[:-1:step]], [str(bar + 1) for bar in bars[:-1:step]])
     axes.grid(axis="y", color=_PITCH_LINE, linewidth=0.8, zorder=0)
-    axes.tick_params(length=0, labelcolor=_FAINT_TEXT, labelsize=9)
+    axes.tick_params(length=0, labelcolor=FAINT_TEXT, labelsize=9)
     axes.set_axisbelow(True)
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(False)
 
 
 def _colour(name: str) -> str:
-    return _PARTNER if name == "partner" else _OTHERS
+    return PARTNER if name == "partner" else OTHERS

@@ -91,13 +91,13 @@ def to_roll(
     def tick(beat: float) -> int:
         return max(math.floor((beat - first) / grid + 0.5), 0)
 
-    return PianoRoll(_frames(score.notes, tick, low, n_pitches), grid, low, score.bar_beats)
+    return PianoRoll(frames_of(score.notes, tick, low, n_pitches), grid, low, score.bar_beats)
 
 
 def to_roll_seconds(score: Score, dt: float, low: int = LOW, n_pitches: int = N_PITCHES) -> PianoRoll:
     """What sounds every `dt` seconds, the tempo as the file has it: the sampling of the RNN-RBM tutorial.
 
-    A note too short to be sampled sounds for one frame. The grid of the roll is its length in beats at 120 BPM.
+    A note too short to be sampled sounds for one frame. The grid of the roll is a frame's length in beats at 120 BPM.
 
     Raises:
         ImprovError: the roll would be absurdly long.
@@ -106,18 +106,28 @@ def to_roll_seconds(score: Score, dt: float, low: int = LOW, n_pitches: int = N_
     def tick(beat: float) -> int:
         return math.ceil(score.seconds_at(beat) / dt - 1e-9)
 
-    return PianoRoll(_frames(score.notes, tick, low, n_pitches), dt * DEFAULT_TEMPO / 60, low)
+    return PianoRoll(frames_of(score.notes, tick, low, n_pitches), dt * DEFAULT_TEMPO / 60, low)
 
 
-def _frames(notes: list[Note], tick: Callable[[float], int], low: int, n_pitches: int) -> NDArray[np.uint8]:
-    spans = [(tick(note.onset), tick(note.end), _fold(note.pitch - low, n_pitches)) for note in notes]
-    length = max((max(end, on + 1) for on, end, _ in spans), default=0)
+def frames_of(
+    notes: list[Note], tick: Callable[[float], int], low: int, n_pitches: int, shortest: int = 1
+) -> NDArray[np.uint8]:
+    """The frames of a piano-roll, `tick` saying in which frame a beat comes; a note lasts `shortest` frames at least.
+
+    Raises:
+        ImprovError: they would be absurdly many.
+    """
+    spans = []
+    for note in notes:
+        on = tick(note.onset)
+        spans.append((on, max(tick(note.end), on + shortest), _fold(note.pitch - low, n_pitches)))
+    length = max((end for _, end, _ in spans), default=0)
     if length > MAX_FRAMES:
         raise ImprovError(f"the piece is longer than {MAX_FRAMES} frames")
     frames = np.zeros((length, 2, n_pitches), np.uint8)
     for on, end, column in spans:
-        if column < n_pitches:
-            frames[on : max(end, on + 1), SOUNDING, column] = 1
+        if column < n_pitches and on < end:
+            frames[on:end, SOUNDING, column] = 1
             frames[on, STRUCK, column] = 1
     return frames
 

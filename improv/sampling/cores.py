@@ -11,9 +11,9 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from improv.model.conditional import Conditional
 from improv.model.config import Config
 from improv.model.core import Past
+from improv.model.rbm import ConditionalRbm
 from improv.model.sequence_model import SequenceModel
 from improv.sampling import kernels
 from improv.sampling.chain import Floats
@@ -77,7 +77,7 @@ class CompiledMemory:
         self._weights = [_array(core.weight_ih_l0.T), _array(core.weight_hh_l0.T)]
         self._weights += [_array(core.bias_ih_l0), _array(core.bias_hh_l0)]
         self._u0 = _array(model.cores.u0[0])
-        self._biases = None if model.rbm is None else _bias_weights(model.rbm)
+        self._biases = _bias_weights(model.rbm) if isinstance(model.rbm, ConditionalRbm) else None
         self.forget()
 
     def forget(self) -> None:
@@ -102,7 +102,7 @@ class CompiledMemory:
         return b_v, b_h
 
 
-def _bias_weights(rbm: Conditional) -> list[Floats]:
+def _bias_weights(rbm: ConditionalRbm) -> list[Floats]:
     return [_array(rbm.b_v[None]), _array(rbm.b_h[None]), _array(rbm.W_uv), _array(rbm.W_uh)]
 
 

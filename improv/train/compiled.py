@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from improv.model.config import Config
-from improv.model.rbm import reconstruction_log_likelihood
+from improv.model.rbm import ConditionalRbm, reconstruction_log_likelihood
 from improv.model.sequence_model import SequenceModel
 from improv.sampling import kernels
 from improv.sampling.chain import FREE, Bits, Floats
@@ -54,7 +54,7 @@ class CompiledSgd:
         return config.core == "tanh" and config.estimator == "rbm" and not config.tied
 
     def __init__(self, model: SequenceModel, cd_steps: int, seed: int = 0) -> None:
-        if not self.fits(model.config) or model.rbm is None:
+        if not self.fits(model.config) or not isinstance(model.rbm, ConditionalRbm):
             raise ValueError("only a tanh core with an RBM, nothing tied, is trained by compiled code")
         self.cd_steps = cd_steps
         self.rng = kernels.random_state(seed)

@@ -16,6 +16,7 @@ from improv.music.key import key_of
 from improv.music.meter import downbeat_of
 from improv.music.midifile import read_score
 from improv.music.pianoroll import PianoRoll, load_npz
+from improv.music.published import MUSICAL, published_roll
 from improv.music.score import to_roll, to_roll_seconds
 from improv.train.cache import read_files
 from improv.train.shard import Pieces, Unreadable
@@ -32,11 +33,13 @@ class Reading:
         grid: beats per frame.
         dt: seconds per frame instead, as the tutorial samples; None for the grid in beats.
         normalise: whether to move every piece to C major or C minor.
+        rules: how notes become frames, one of RULES.
     """
 
     grid: float = 0.25
     dt: float | None = None
     normalise: bool = True
+    rules: str = MUSICAL
 
     @property
     def frame_beats(self) -> float:
@@ -148,11 +151,17 @@ def read_corpus(
 def _read_file(path: Path, reading: Reading) -> Pieces:
     if path.suffix.lower() == ".npz":
         return load_npz(path)  # piano-rolls come on their own grid and in their own key
-    score = read_score(path)
-    roll = to_roll(score, reading.grid) if reading.dt is None else to_roll_seconds(score, reading.dt)
+    roll = _roll(path, reading)
     if reading.normalise:
         roll = roll.transposed(key_of(roll).shift)
     return {LOOSE: [replace(roll, downbeat=downbeat_of(roll))]}
+
+
+def _roll(path: Path, reading: Reading) -> PianoRoll:
+    score = read_score(path, published=reading.rules != MUSICAL)
+    if reading.rules != MUSICAL:
+        return published_roll(score, reading.rules, reading.grid, reading.dt)
+    return to_roll(score, reading.grid) if reading.dt is None else to_roll_seconds(score, reading.dt)
 
 
 def _version() -> int:

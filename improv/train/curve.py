@@ -10,7 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from improv.files import replace_file
 from improv.train.trainer import Epoch
 
-MONITOR, VALID = "#0072b2", "#d55e00"  # told apart by any eye (Okabe & Ito)
+MONITOR = "#0072b2"  # told apart by any eye (Okabe & Ito)
+VALID = {"rbm": ("#d55e00", "RBM, estimate"), "nade": ("#009e73", "NADE, exact")}
 
 
 def draw_curve(history: list[Epoch], path: Path) -> None:
@@ -31,10 +32,13 @@ def curve_figure(history: list[Epoch]) -> Figure:
     axes.margins(x=0.08, y=0.15)  # room for the best epoch's label
     numbers = [epoch.number for epoch in history]
     axes.plot(numbers, [e.monitor for e in history], ".-", color=MONITOR, label="monitor (training, reconstruction)")
-    if not all(math.isnan(epoch.valid) for epoch in history):
-        axes.plot(numbers, [e.valid for e in history], ".-", color=VALID, label="log-likelihood (validation, AIS)")
-        best = max(history, key=lambda epoch: epoch.valid)
-        axes.plot(best.number, best.valid, "o", ms=9, mfc="none", color=VALID)
+    for estimator in dict.fromkeys(epoch.estimator for epoch in history if not math.isnan(epoch.valid)):
+        validated = [epoch for epoch in history if epoch.estimator == estimator]
+        color, name = VALID[estimator]
+        curve = [epoch.number for epoch in validated], [epoch.valid for epoch in validated]
+        axes.plot(*curve, ".-", color=color, label=f"log-likelihood (validation, {name})")
+        best = max(validated, key=lambda epoch: epoch.valid)
+        axes.plot(best.number, best.valid, "o", ms=9, mfc="none", color=color)
         axes.annotate(f"{best.valid:.3f}", (best.number, best.valid), (0, 8), textcoords="offset points", ha="center")
     axes.set(xlabel="epoch", ylabel="nats per frame", title="Training curve")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

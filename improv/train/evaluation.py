@@ -59,11 +59,13 @@ def evaluate(
     effort: Effort,
     seed: int = 0,
     on_frames: Callable[[int], None] = lambda _n: None,
+    on_played: Callable[[PianoRoll], None] = lambda _roll: None,
 ) -> dict[str, Any]:
     """All figures of `improv eval` over the pieces, by the names of the command line's contract.
 
     `log_likelihood` is the mean over all frames in nats, `log_likelihood_error` the standard error of its estimate,
-    zero where it is exact; accuracies are in 0..1 (Bay et al. 2009).
+    zero where it is exact; accuracies are in 0..1 (Bay et al. 2009). `on_frames` hears of progress, `on_played` of what
+    the model played alone.
 
     Raises:
         ImprovError: a piece covers other pitches than the model.
@@ -80,6 +82,8 @@ def evaluate(
             _add_pseudo(sums, model, v[chosen], past.at(chosen))
         on_frames(len(v))
     frames = sums.frames
+    played = generate(Improviser(model, seed), effort.free_frames, Controls())
+    on_played(played)
     figures = {
         "log_likelihood": sums.log_p / frames,
         "log_likelihood_error": sums.variance**0.5 / frames,
@@ -88,7 +92,7 @@ def evaluate(
         "accuracy": sums.hits / sums.union if sums.union else 1.0,
         "copy_accuracy": sums.copy_hits / sums.copy_union if sums.copy_union else 1.0,
         "frames": frames,
-        "free_run": _free_run(model, pieces, effort.free_frames, seed),
+        "free_run": _free_run(played, pieces),
     }
     if model.rbm is not None and model.nade is not None:
         figures["nade_log_likelihood"] = sums.nade / frames
@@ -144,11 +148,10 @@ def _overlap(predicted: Tensor, truth: Tensor) -> tuple[int, int]:
     return int((predicted & truth).sum()), int((predicted | truth).sum())
 
 
-def _free_run(model: SequenceModel, pieces: list[PianoRoll], frames: int, seed: int) -> dict[str, Any]:
+def _free_run(played: PianoRoll, pieces: list[PianoRoll]) -> dict[str, Any]:
     """How the model plays alone, at the live partner's default k and chain start, beside the data's own figures."""
-    played = generate(Improviser(model, seed), frames, Controls()).sounding
-    ours = _texture([played], model.config.low)
-    data = _texture([roll.sounding for roll in pieces], model.config.low)
+    ours = _texture([played.sounding], played.low)
+    data = _texture([roll.sounding for roll in pieces], played.low)
     return {**ours, **{f"{name}_data": value for name, value in data.items()}}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,19 +32,23 @@ class Phase:
         cost: what is lowered.
         optimiser: its name.
         logits: the log-odds whose cross-entropy the cost is, for the Hessian-free optimiser.
+        recipe: what sets the rates and the size of a batch.
+        estimator: what is validated, `rbm` or `nade`.
     """
 
     epochs: int
     cost: Callable[[Batch], Cost]
     optimiser: str
     logits: Callable[[Batch], Tensor]
+    recipe: Recipe
+    estimator: str
 
 
 class Learner:
     """Makes the updates of a training, this process's share of each.
 
     Attributes:
-        pretraining, main: the phases, in their order.
+        pretraining, main, settling: the phases, in their order; in the last the RBM learns alone.
         model: what is trained.
         averaged: the running average of its weights (Polyak & Juditsky 1992); the model itself where the recipe does
             not average.
@@ -56,31 +60,47 @@ class Learner:
         self.objective = Objective(model, recipe)
         if recipe.optimiser == "hf" and model.rbm is not None:
             raise ImprovError("hf needs an exact likelihood: give --estimator nade, or another --optimiser")
-        objective = self.objective
-        self.main = Phase(recipe.epochs, objective.whole, recipe.optimiser, objective.nade_logits)
-        self.pretraining = self._pretraining()
-        self.phase = self.main
-        self.optimiser = make_optimiser(self.phase.optimiser, model.parameters(), recipe)
+        if recipe.rbm_epochs and (model.rbm is None or model.nade is None):
+            raise ImprovError("the RBM can only learn after a NADE: give --estimator both, or --rbm-epochs 0")
+        self.pretraining, self.main, self.settling = self._pretraining(), self._main(), self._settling()
+        self.begin(self.main)
         if world.size > 1 and "hf" in (recipe.optimiser, recipe.pretrain_optimiser):
             raise ImprovError("hf trains in one process: leave torchrun out, or give another --optimiser")
-        self.updates = 0
         plain = recipe.plain_sgd and CompiledSgd.fits(model.config) and next(model.parameters()).device.type == "cpu"
         self._compiled = CompiledSgd(model, recipe.cd_steps) if plain and world.size == 1 else None
+
+    @property
+    def phases(self) -> list[Phase]:
+        """All phases in their order."""
+        return [phase for phase in (*self.pretraining, self.main, self.settling) if phase.epochs]
+
+    def _main(self) -> Phase:
+        recipe, objective = self.recipe, self.objective
+        cost, estimator = objective.whole, "nade" if self.model.rbm is None else "rbm"
+        if recipe.rbm_epochs:
+            cost, estimator = objective.of_nade, "nade"
+        return Phase(recipe.epochs, cost, recipe.optimiser, objective.nade_logits, recipe, estimator)
+
+    def _settling(self) -> Phase:
+        objective = self.objective
+        recipe = replace(self.recipe, learning_rate=self.recipe.rbm_rate, batch=self.recipe.rbm_batch)
+        return Phase(recipe.rbm_epochs, objective.of_rbm, recipe.optimiser, objective.nade_logits, recipe, "rbm")
 
     def _pretraining(self) -> list[Phase]:
         """What comes before the training itself (Boulanger-Lewandowski et al. 2012, section 4.3)."""
         recipe, objective = self.recipe, self.objective
         first_order = "adamw" if recipe.pretrain_optimiser == "hf" else recipe.pretrain_optimiser
         phases = [
-            Phase(recipe.pretrain_frames, objective.frames, first_order, objective.core_logits),
-            Phase(recipe.pretrain_core, objective.core, recipe.pretrain_optimiser, objective.core_logits),
+            Phase(recipe.pretrain_frames, objective.frames, first_order, objective.core_logits, recipe, ""),
+            Phase(recipe.pretrain_core, objective.core, recipe.pretrain_optimiser, objective.core_logits, recipe, ""),
         ]
         return [phase for phase in phases if phase.epochs]
 
     def begin(self, phase: Phase) -> None:
         """Goes over to another phase, with an optimiser that knows nothing yet."""
-        self.phase = phase
-        self.optimiser = make_optimiser(self.phase.optimiser, self.model.parameters(), self.recipe)
+        self.phase, self.updates = phase, 0
+        self.averaged.load_state_dict(self.model.state_dict())
+        self.optimiser = make_optimiser(phase.optimiser, self.model.parameters(), phase.recipe)
 
     def update(self, batch: Batch | None, frames: int, progress: float) -> float:
         """One step down the mean of the cost over the whole batch's `frames` frames.
@@ -97,7 +117,7 @@ class Learner:
         elif isinstance(self.optimiser, HessianFree):
             monitor = self._second_order(self.optimiser, batch, frames)
         else:
-            set_rates(self.optimiser, self.recipe, progress)
+            set_rates(self.optimiser, self.phase.recipe, progress)
             monitor = self._first_order(self.optimiser, batch, frames)
         self.updates += 1
         if self.averaged is not self.model:

@@ -143,17 +143,17 @@ SKETCH_FRAMES, SKETCH_CHAINS, SKETCH_BETAS = 1000, 8, 100
 
 
 @torch.no_grad()
-def sketch(model: SequenceModel, pieces: list[PianoRoll], seed: int) -> float:
-    """A quick log-likelihood to choose by, nats a frame: NADE's over all frames where it stands alone, else the RBM's
-    estimated on up to about SKETCH_FRAMES frames."""
+def sketch(model: SequenceModel, pieces: list[PianoRoll], seed: int, estimator: str) -> float:
+    """A quick log-likelihood to choose by, nats a frame: that of the `nade` over all frames, or the `rbm`'s estimated
+    on up to about SKETCH_FRAMES frames."""
     generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
-    stride = max(1, sum(len(roll) for roll in pieces) // SKETCH_FRAMES) if model.rbm is not None else 1
+    stride = max(1, sum(len(roll) for roll in pieces) // SKETCH_FRAMES) if estimator == "rbm" else 1
     total, frames = 0.0, 0
     for (v, past), chosen in zip(conditioned(model, pieces), every(stride, map(len, pieces)), strict=True):
         v, past = v[chosen], past.at(chosen)
         if not len(v):
             continue
-        if model.rbm is not None:
+        if estimator == "rbm":
             total += float(rbm_likelihood(model, v, past, SKETCH_CHAINS, SKETCH_BETAS, generator).log_p.sum())
         else:
             total += float(nade_likelihood(model, v, past, 0, generator).log_p.sum())

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from improv.model import rbm
 from improv.model.core import Past
-from improv.model.nade import log_probability
+from improv.model.nade import Nade, TiedNade, log_probability
 from improv.model.sequence_model import SequenceModel
 from improv.sampling.kernels import random_state
 from improv.train.batches import Batch
@@ -35,12 +35,25 @@ class Objective:
 
     def __init__(self, model: SequenceModel, recipe: Recipe) -> None:
         self.model, self.recipe = model, recipe
-        shape = (recipe.batch, recipe.length, model.config.n_visible)
+        batch = recipe.rbm_batch if recipe.rbm_epochs else recipe.batch
+        shape = (batch, recipe.length, model.config.n_visible)
         self.particles = torch.zeros(shape, dtype=torch.uint8) if recipe.persistent and model.rbm is not None else None
 
     def whole(self, batch: Batch) -> Cost:
         """Of every frame given the frames before."""
         return self._estimate(batch, self._past(batch))
+
+    def of_nade(self, batch: Batch) -> Cost:
+        """NADE's share of the whole."""
+        assert self.model.nade is not None
+        return self._surprise(self.model.nade, batch.v[batch.mask], self._past(batch))
+
+    def of_rbm(self, batch: Batch) -> Cost:
+        """The RBM's share of the whole, the past taken as it comes: the cores learn nothing."""
+        assert self.model.rbm is not None
+        with torch.no_grad():
+            past = self._past(batch)
+        return self._contrast(self.model.rbm, batch.v[batch.mask], past, batch)
 
     def frames(self, batch: Batch) -> Cost:
         """Of every frame by itself: the past is all zero (pretraining of the estimator)."""
@@ -72,26 +85,30 @@ class Objective:
         v = batch.v[batch.mask]
         total, monitor = v.new_zeros(()), 0.0
         if self.model.nade is not None:
-            log_p = log_probability(self.model.nade, v, past).sum()
-            total, monitor = total - log_p, float(log_p.detach())
+            total, monitor = self._surprise(self.model.nade, v, past)
         if self.model.rbm is not None:
             cost = self._contrast(self.model.rbm, v, past, batch)
             total, monitor = total + cost.total, cost.monitor
         return Cost(total, monitor)
 
-    def _contrast(self, estimator: rbm.ConditionalRbm, v: Tensor, past: Past, batch: Batch) -> Cost:
+    def _surprise(self, estimator: Nade | TiedNade, v: Tensor, past: Past) -> Cost:
+        log_p = log_probability(estimator, v, past).sum()
+        return Cost(-log_p, float(log_p.detach()))
+
+    def _contrast(self, estimator: rbm.ConditionalRbm | rbm.TiedRbm, v: Tensor, past: Past, batch: Batch) -> Cost:
         """F(v) - F(v*) (eq. 4), v* the end of k Gibbs steps and held constant (Hinton 2002)."""
         b_v, b_h = estimator.biases(past)
+        weights = estimator.W
         starts, length = batch.starts, batch.mask.shape[1]
         if self.particles is not None:
             starts = self.particles[batch.rows, :length].to(v)
-        end, logits = self._chains(estimator.W.detach(), b_v.detach(), b_h.detach(), starts[batch.mask], batch)
+        end, logits = self._chains(weights.detach(), b_v.detach(), b_h.detach(), starts[batch.mask], batch)
         if self.particles is not None:
             mask = batch.mask.cpu()
             ended = self.particles[batch.rows, :length]
             ended[mask] = end.to(ended)
             self.particles[batch.rows, :length] = ended
-        cost = rbm.free_energy(v, estimator.W, b_v, b_h) - rbm.free_energy(end, estimator.W, b_v, b_h)
+        cost = rbm.free_energy(v, weights, b_v, b_h) - rbm.free_energy(end, weights, b_v, b_h)
         return Cost(cost.sum(), float(rbm.reconstruction_log_likelihood(v, logits).sum()))
 
     def _chains(self, weights: Tensor, b_v: Tensor, b_h: Tensor, starts: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -33,22 +33,24 @@ class Epoch:
 
     Attributes:
         number: from 1.
-        monitor: mean over the training frames, in nats, of what the estimator gives in passing: for the RBM the
+        monitor: mean over the updates, in nats a frame, of what the estimator gives in passing: for the RBM the
             log-probability of a frame in the last step of its negative chain, the tutorial's curve where that starts
             at the data; for NADE alone the log-likelihood.
         valid: log-likelihood of validation frames in nats a frame (see likelihood.sketch); NaN without any.
         seconds: time it took, validation included.
+        estimator: what was validated, `rbm` or `nade`.
     """
 
     number: int
     monitor: float
     valid: float
     seconds: float
+    estimator: str = "rbm"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a training stands: epochs done, pretraining included, updates of the next one, their sum of the monitor."""
+    """Where a training stands: epochs done, pretraining included, updates of the next one, these updates' monitors."""
 
     epochs: int = 0
     updates: int = 0
@@ -108,6 +110,11 @@ class Trainer:
         """Frames in an epoch."""
         return sum(len(piece) for piece in self.pieces)
 
+    @property
+    def epochs(self) -> int:
+        """Epochs of the whole training, those of pretraining left out."""
+        return self.recipe.epochs + self.recipe.rbm_epochs
+
     def resume(self) -> int:
         """Goes on from the last checkpoint, if it is there and fits; returns the number of epochs already done.
 
@@ -119,7 +126,8 @@ class Trainer:
             return 0
         model, state = checkpoint.load(path)
         try:
-            recipe = {**state["recipe"], "epochs": self.recipe.epochs}  # more epochs may be asked for
+            last = "rbm_epochs" if self.recipe.rbm_epochs else "epochs"
+            recipe = {**state["recipe"], last: getattr(self.recipe, last)}  # more epochs may be asked for
             if model.config != self.config or recipe != asdict(self.recipe) or state["seed"] != self.seed:
                 raise ImprovError(f"{path} was trained with other settings: give the same ones, or another --out")
             if state["data"] != self._data:
@@ -146,10 +154,11 @@ class Trainer:
         if self._place == Place() and not self.out.exists():  # shows at once, not after an hour, whether it can be
             self._save()
         for phase, number, progress in self._schedule()[self._place.epochs :]:
-            if self._out_of_patience():
-                return
+            if self._out_of_patience(phase):
+                self._place = Place(self._place.epochs + 1)
+                continue
             if phase is not self.learner.phase:
-                self.learner.begin(phase)
+                self._begin(phase)
             started = time.perf_counter()
             monitor = self._train_epoch(number, progress, on_frames)
             if monitor is None:
@@ -157,7 +166,7 @@ class Trainer:
             if number >= PRETRAINING:
                 self._save()
             else:
-                epoch = Epoch(number, monitor, self.validate(), time.perf_counter() - started)
+                epoch = Epoch(number, monitor, self.validate(), time.perf_counter() - started, phase.estimator)
                 self.history.append(epoch)
                 self._keep(epoch)
                 on_epoch(epoch)
@@ -166,35 +175,46 @@ class Trainer:
 
     def _schedule(self) -> list[tuple[Phase, int, float]]:
         """Every epoch of the training: its phase, its number, and where it stands in the phase, 0..1."""
-        phases, first = [(self.learner.main, 1)], PRETRAINING
-        for place, phase in enumerate(self.learner.pretraining):
-            phases.insert(place, (phase, first))
-            first += phase.epochs
-        return [
-            (phase, first + number, number / phase.epochs) for phase, first in phases for number in range(phase.epochs)
-        ]
+        found, first = list[tuple[Phase, int, float]](), {True: PRETRAINING, False: 1}
+        for phase in self.learner.phases:
+            before = phase in self.learner.pretraining
+            found += [(phase, first[before] + done, done / phase.epochs) for done in range(phase.epochs)]
+            first[before] += phase.epochs
+        return found
 
-    def _out_of_patience(self) -> bool:
-        return bool(self.recipe.patience) and len(self.history) - self.best_epoch >= self.recipe.patience
+    def _begin(self, phase: Phase) -> None:
+        """Goes over to `phase`; the RBM alone learns on the best that came before."""
+        if phase is self.learner.settling:
+            best, _ = checkpoint.load(self.out)
+            self.model.load_state_dict(best.state_dict())
+            self.best, self.best_epoch = -math.inf, len(self.history)
+        self.learner.begin(phase)
+
+    def _out_of_patience(self, phase: Phase) -> bool:
+        """Whether what is left of `phase` is left out, as it got no better for so long."""
+        waited = len(self.history) - self.best_epoch
+        return bool(self.recipe.patience) and phase is self.learner.phase and waited >= self.recipe.patience
 
     def validate(self) -> float:
         """The `valid` of an Epoch, now."""
         if not self.valid:
             return math.nan
-        return self.world.of_first(lambda: sketch(self.learner.averaged.eval(), self.valid, self.seed))
+        return self.world.of_first(
+            lambda: sketch(self.learner.averaged.eval(), self.valid, self.seed, self.learner.phase.estimator)
+        )
 
     def _train_epoch(self, number: int, progress: float, on_frames: Callable[[int], None]) -> float | None:
         """One pass over the pieces, at `progress` of its phase, or what is left of it; the mean of the monitor, None
         where it was stopped."""
         self.model.train()
-        batches, place = self.batches.epoch(number), self._place
+        batches, place = self.batches.epoch(number, self.learner.phase.recipe.batch), self._place
         for index in range(place.updates, len(batches)):
             windows = batches[index]
             batch = self.batches.make(number, windows, self.world.rows) if windows[self.world.rows] else None
             frames = sum(window.end - window.start for window in windows)
             done = progress + index / len(batches) / self.learner.phase.epochs
             monitor = self.learner.update(batch.to(self.device) if batch else None, frames, done)
-            place = Place(place.epochs, index + 1, place.monitor + self.world.total(monitor))
+            place = Place(place.epochs, index + 1, place.monitor + self.world.total(monitor) / frames)
             on_frames(frames)
             if self.world.total(self.stopping) and index + 1 < len(batches):
                 self._place = place
@@ -203,7 +223,7 @@ class Trainer:
         if not all(parameter.isfinite().all() for parameter in self.model.parameters()):
             raise ImprovError(f"training diverged in epoch {number}: give a smaller --learning-rate, or --clip 1")
         self._place = Place(place.epochs + 1)
-        return place.monitor / self.frames
+        return place.monitor / len(batches)
 
     def _keep(self, epoch: Epoch) -> None:
         """Writes the last checkpoint, and the best where this epoch is it (the last one without validation)."""

@@ -6,6 +6,10 @@ from improv_process import LITTLE_EFFORT, run
 from small_music import folder, save_npz
 
 from improv.command_line import main
+from improv.model import checkpoint
+from improv.model.config import Config
+from improv.model.sequence_model import SequenceModel
+from improv.music.published import NOTTINGHAM
 
 CONTRACT = {
     "log_likelihood", "log_likelihood_error", "estimator", "pseudo_log_likelihood", "accuracy", "copy_accuracy",
@@ -32,6 +36,31 @@ def test_a_person_reads_a_table(tiny_model: Path, tmp_path: Path, capfd: pytest.
     assert "log-likelihood" in table
     assert "nats/frame" in table
     assert "repeating the previous frame" in table
+
+
+def test_how_the_model_plays_alone_is_drawn(
+    tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command = ["eval", "--model", str(tiny_model), str(folder(tmp_path / "data", 1)), "--json", *LITTLE_EFFORT]
+    assert main([*command, "--plot", str(tmp_path / "x.png")]) == 0
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads(capfd.readouterr().out)["free_run"], "and nothing else is there"
+    with pytest.raises(SystemExit):
+        main([*command, "--plot", str(tmp_path / "x.txt")])
+
+
+def test_no_picture_is_written_over_the_model_or_the_music(tiny_model: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m.png"
+    model.write_bytes(tiny_model.read_bytes())
+    assert main(["eval", "--model", str(model), str(folder(tmp_path / "data", 1)), "--plot", str(model)]) == 2
+    assert model.read_bytes() == tiny_model.read_bytes()
+
+
+def test_music_is_read_as_it_was_in_training(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    checkpoint.save(tmp_path / "m.pt", SequenceModel(Config(hidden=4, recurrent=4, rules=NOTTINGHAM)))
+    data = folder(tmp_path / "data", 2)
+    assert main(["eval", "--model", str(tmp_path / "m.pt"), str(data), "--json", *LITTLE_EFFORT]) == 0
+    assert json.loads(capfd.readouterr().out)["frames"] == 2 * (4 * 16 - 1), "without the first frame"
 
 
 @pytest.mark.parametrize(

@@ -209,10 +209,16 @@ FAILURES: dict[str, Case] = {
         "not a MIDI file",
         lambda p: ["generate", "--out", p / "x.mid", "--model", a_model(p), "--prompt", a_file(p, "y.mid")],
     ),
-    "generate: nowhere to write": (
-        "cannot write",
-        lambda p: ["generate", "--out", a_model(p) / "x.mid", "--model", a_model(p), "--frames", "2", "--k", "1"],
+    "generate: out is below a file": ("Not a directory", lambda p: ["generate", "--out", a_file(p, "f") / "x.mid"]),
+    "generate: no such folder": ("No such file", lambda p: ["generate", "--out", p / "typo" / "x.mid"]),
+    "generate: a folder that takes no file": ("folder /proc", lambda _: ["generate", "--out", "/proc/x.mid"]),
+    "generate: no such folder for the plot": (
+        "No such file",
+        lambda p: ["generate", "--out", p / "x.mid", "--plot", p / "typo" / "x.png"],
     ),
+    "play: record is below a file": ("Not a directory", lambda p: ["play", "--record", a_file(p, "f") / "take.mid"]),
+    "play: no such folder to record to": ("No such file", lambda p: ["play", "--record", p / "typo" / "take.mid"]),
+    "play: no such folder for an output": ("No such file", lambda p: ["play", "--output", p / "typo" / "x.mid"]),
 }
 
 
@@ -230,6 +236,7 @@ def test_a_foreseeable_failure_exits_1_with_one_line(
     assert len(lines) == 1, err
     assert lines[0].startswith("improv: ")
     assert explanation in lines[0]
+    assert not (tmp_path / "typo").exists()
 
 
 def test_a_failure_looks_the_same_from_outside(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
 import json
+import os
 import signal
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -109,9 +112,12 @@ def test_it_does_not_go_on_with_other_settings(tmp_path: Path, capfd: pytest.Cap
     assert "other settings" in capfd.readouterr().err
 
 
+SLOW = ("--epochs", "1", "--cd-steps", "200", "--length", "16")
+
+
 def test_interrupted_in_the_first_epoch_it_leaves_no_model_but_goes_on_from_there(tmp_path: Path) -> None:
     data, out = folder(tmp_path / "data", 4, bars=400), tmp_path / "m.pt"
-    process = start("train", data, "--out", out, "--epochs", 1, "--cd-steps", 200, "--length", 16)
+    process = start("train", data, "--out", out, *SLOW)
     try:
         while not out.exists():  # the start is written as soon as it trains
             assert process.poll() is None
@@ -123,9 +129,43 @@ def test_interrupted_in_the_first_epoch_it_leaves_no_model_but_goes_on_from_ther
     assert (process.returncode, printed) == (1, "")
     assert told.startswith("improv: interrupted in the first epoch: ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "m.last.pt"]
-    resumed = run("train", data, "--out", out, "--epochs", 1, "--cd-steps", 200, "--length", 16, "--resume")
+    resumed = run("train", data, "--out", out, *SLOW, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     assert out.exists()
+
+
+@pytest.fixture
+def unhandled_signals() -> Iterator[None]:
+    """What ends a process does so by default here, as when it has just been started."""
+    defaults = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in defaults.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("unhandled_signals")
+def test_interrupted_before_an_epoch_is_done_it_has_not_written_over_the_older_model(
+    tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ended = threading.Event()
+
+    def interrupt() -> None:
+        while signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:  # it is caught when training begins
+            if ended.wait(0.01):
+                return
+        os.kill(os.getpid(), signal.SIGINT)
+
+    data, out = folder(tmp_path / "data", 4, bars=400), tmp_path / "m.pt"
+    out.write_bytes(tiny_model.read_bytes())
+    threading.Thread(target=interrupt).start()
+    try:
+        assert main(["train", str(data), "--out", str(out), "--overwrite", *SLOW]) == 1
+    finally:
+        ended.set()
+    assert "interrupted in the first epoch" in capfd.readouterr().err
+    assert out.read_bytes() == tiny_model.read_bytes()
+    assert (tmp_path / "m.last.pt").exists()
 
 
 def test_a_trained_model_is_never_written_over_by_accident(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -158,7 +198,7 @@ def test_nothing_to_resume_is_no_reason_to_write_over_a_model(
 
 def test_every_field_of_the_recipe_and_the_model_is_explained_and_its_range_checked() -> None:
     assert RECIPE_HELP.keys() == asdict(Recipe()).keys()
-    assert MODEL_HELP.keys() == asdict(Config()).keys() - {"grid", "dt", "normalised"}
+    assert MODEL_HELP.keys() == asdict(Config()).keys() - {"grid", "dt", "normalised", "rules"}
     assert RANGES.keys() | CHOICES.keys() | {"persistent", "nesterov", "base_rates"} == RECIPE_HELP.keys()
     for name, (low, high) in RANGES.items():
         for fits in (low, high):

@@ -6,14 +6,19 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from types import TracebackType
 
+import numpy as np
 from jack_machine import PATIENCE, eventually
 
 OUTPUT, INPUT = "improv:out", "improv in:in"  # as JACK names improv's ports
 SLOW = 60.0  # seconds: a start loads torch
+FRAME, BAR = 0.25, 4.0  # beats
+MANY = 12  # onsets: by chance they would not be on the grid
 
 
 class Listener:
@@ -63,10 +68,10 @@ class Listener:
         """The pitches whose note-off has not come; only note-offs count, not the controllers that silence all."""
         return sounding(message for _, message in list(self.heard))
 
-    def hears_more(self, patience: float = PATIENCE) -> bool:
-        """Whether another note begins from now on."""
+    def hears_more(self, notes: int = 1, patience: float = PATIENCE) -> bool:
+        """Whether so many more notes begin from now on."""
         so_far = len(self.onsets)
-        return eventually(lambda: len(self.onsets) > so_far, patience)
+        return eventually(lambda: len(self.onsets) >= so_far + notes, patience)
 
     def close(self) -> None:
         """Unplugs it; `heard` is complete then."""
@@ -153,6 +158,26 @@ class Jam:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.said.append(line.rstrip("\n"))
+
+
+def away_from_a_grid(moments: Sequence[float], spacing: float) -> float:
+    """How far most of the moments lie from the grid of that spacing that fits them best, in spacings; 0.25 is what
+    chance would give."""
+    angles = 2 * np.pi * np.array(moments) / spacing
+    middle = np.angle(np.exp(1j * angles).mean())
+    return float(np.median(np.abs(np.angle(np.exp(1j * (angles - middle)))))) / (2 * np.pi)
+
+
+def in_step(beats: Sequence[float], since: float, grid: float = FRAME, bar: float = BAR) -> bool:
+    """Whether the partner, whose onsets are at `beats`, plays on the grid from `since` on, at the latest a bar later,
+    and leaves no bar out.
+
+    The beats are those that the engine tells and records; most must be where they belong, as a busy machine may make
+    this or that one late.
+    """
+    later = [since, *(beat for beat in beats if beat >= since)]
+    away = [abs(beat / grid - round(beat / grid)) for beat in later[1:]]
+    return len(away) >= MANY and max(b - a for a, b in pairwise(later)) <= bar and median(away) < 0.15
 
 
 def sounding(messages: Iterable[bytes]) -> set[int]:

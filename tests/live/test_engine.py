@@ -161,8 +161,20 @@ def test_a_stalled_machine_goes_on_without_a_burst(studio: Studio) -> None:
     studio.run(70)
     onsets = [at for at, _, velocity in studio.partner if velocity and at > 62]
     assert len({at for at in onsets if at < 63.3}) <= 4
+    assert min(onsets) < 63 + 16 * FRAME, "within a bar"
     assert all(abs(frames_from_start(at) - round(frames_from_start(at))) < 1e-6 for at in onsets if at > 63.2)
     assert sounding_after(studio.partner) == set()
+    assert len(read_score(studio.take).notes) == sum(velocity > 0 for _, _, velocity in studio.partner)
+
+
+def test_where_no_take_can_be_written_that_is_told_once_and_the_music_goes_on(tiny_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    studio = Studio(tiny_model, tmp_path / "file" / "take.mid", mode="solo")
+    studio.run(5)
+    problems = [report.text for report in studio.reports if isinstance(report, Problem)]
+    assert len(problems) == 1
+    assert "cannot record" in problems[0]
+    assert any(at > 4 and velocity for at, _, velocity in studio.partner)
 
 
 def test_knobs_out_of_range_are_refused_in_one_line_and_the_music_goes_on(studio: Studio) -> None:

@@ -3,14 +3,18 @@
 import os
 import random
 import resource
+import shutil
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from jack_machine import JackServer, MidiPeer, eventually
-from jam import INPUT, SLOW, Jam, Listener, alive, sounding
+from jack_machine import JackServer, MidiPeer, eventually, missing
+from jam import BAR, FRAME, INPUT, MANY, SLOW, Jam, Listener, alive, away_from_a_grid, in_step, sounding
 
 from improv.music.midifile import read_score
 from improv.music.score import Note
@@ -18,6 +22,8 @@ from improv.music.score import Note
 pytestmark = pytest.mark.jack
 
 Peers = Callable[[str, str], MidiPeer]
+TEMPO = 120
+BAR_SECONDS = BAR * 60 / TEMPO
 TOUCHED = bytes([0x90, 100, 101])  # a note that nobody else plays
 
 
@@ -31,7 +37,7 @@ def take(tmp_path: Path) -> Path:
 def jam(jack_server: JackServer, tiny_model: Path, take: Path) -> Iterator[Jam]:  # noqa: ARG001 - must run first
     """A partner that plays alone, on and on."""
     options = ("--model", tiny_model, "--output", "virtual", "--record", take, "--seed", 1)
-    with Jam(*options, "--mode", "solo", "--tempo", 240) as running:
+    with Jam(*options, "--mode", "solo", "--tempo", TEMPO) as running:
         yield running
 
 
@@ -53,9 +59,41 @@ def keyboard(jack_server: JackServer, listener: Listener, midi_peer: Peers) -> M
     return peer
 
 
+@pytest.fixture
+def clock_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file by whose seconds the wall clock of every program is moved that is started from here on."""
+    compiler, library, file = shutil.which("cc"), tmp_path / "clock_step.so", tmp_path / "step"
+    if compiler is None or sys.platform != "linux":
+        missing("there is no C compiler to build what moves the clock")
+    source = Path(__file__).with_name("clock_step.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True, timeout=60)
+    monkeypatch.setenv("CLOCK_STEP", str(file))
+    monkeypatch.setenv("LD_PRELOAD", str(library))
+    file.write_text("86400")
+    told = subprocess.run([sys.executable, "-c", "import time; print(time.time())"], capture_output=True, check=True)
+    assert float(told.stdout) > time.time() + 86000
+    file.write_text("0")
+    return file
+
+
+def touch(keyboard: MidiPeer) -> None:
+    """Marks this moment in the take."""
+    keyboard.send(TOUCHED, bytes([0x80, TOUCHED[1], 0]))
+
+
 def part(take: Path, track: int) -> list[Note]:
     """The notes of the player (1) or the partner (2)."""
     return [note for note in read_score(take).notes if note.track == track]
+
+
+def in_step_since_touched(take: Path) -> bool:
+    """Whether the partner was on the grid a bar after the player's last note, and stayed there."""
+    return in_step([note.onset for note in part(take, 2)], part(take, 1)[-1].onset)
+
+
+def in_step_all_the_time(take: Path) -> bool:
+    """Whether the partner was on the grid from beginning to end, without a gap."""
+    return in_step([note.onset for note in part(take, 2)], 0.0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -72,6 +110,31 @@ def test_the_front_is_killed(jam: Jam, listener: Listener, take: Path) -> None:
     assert eventually(lambda: not alive(engine))
     assert listener.sounding == set()
     assert len(part(take, 2)) == len(listener.onsets)
+    assert jam.says(f"take kept in {take}")
+
+
+def test_the_front_is_killed_and_the_partner_plays_on(
+    jack_server: JackServer, tiny_model: Path, take: Path, midi_peer: Peers
+) -> None:
+    options = ("--model", tiny_model, "--output", "virtual", "--record", take, "--mode", "solo", "--keep-playing")
+    with Listener() as listener, Jam(*options) as jam:
+        listener.attach()
+        keyboard = midi_peer("play", "keyboard")
+        jack_server.connect(keyboard.port, INPUT)
+        assert listener.hears_more()
+        engine = jam.engine
+        jam.process.kill()
+        try:
+            assert jam.says(f"playing on alone, in process {engine}")
+            touch(keyboard)
+            assert listener.hears_more(2 * MANY)
+        finally:
+            os.kill(engine, signal.SIGTERM)
+        assert eventually(lambda: not alive(engine))
+        assert jam.says(f"take kept in {take}")
+        assert listener.sounding == set()
+    assert len(part(take, 2)) == len(listener.onsets)
+    assert in_step_since_touched(take)
 
 
 def test_the_engine_is_killed(jam: Jam, listener: Listener, take: Path) -> None:
@@ -79,9 +142,10 @@ def test_the_engine_is_killed(jam: Jam, listener: Listener, take: Path) -> None:
     assert jam.wait() == 1
     assert jam.said[-2:] == [f"take kept in {take}", "improv: the engine was killed"]
     assert len(part(take, 2)) == len(listener.onsets)
+    assert eventually(lambda: listener.sounding == set()), "what was connected to the port that is gone"
 
 
-def test_the_front_stalls(jam: Jam, listener: Listener, keyboard: MidiPeer) -> None:
+def test_the_front_stalls(jam: Jam, listener: Listener, keyboard: MidiPeer, take: Path) -> None:
     jam.process.send_signal(signal.SIGSTOP)
     try:
         keyboard.send(*[bytes([0x90, 100, velocity]) for velocity in (0, 1)] * 2000)  # more than a pipe can hold
@@ -91,9 +155,10 @@ def test_the_front_stalls(jam: Jam, listener: Listener, keyboard: MidiPeer) -> N
         jam.process.send_signal(signal.SIGCONT)
     assert jam.end() == 0
     assert listener.sounding == set()
+    assert in_step_all_the_time(take)
 
 
-def test_the_engine_stalls(jam: Jam, listener: Listener) -> None:
+def test_the_engine_stalls(jam: Jam, listener: Listener, keyboard: MidiPeer, take: Path) -> None:
     engine = jam.engine
     os.kill(engine, signal.SIGSTOP)
     time.sleep(2.0)
@@ -101,9 +166,59 @@ def test_the_engine_stalls(jam: Jam, listener: Listener) -> None:
     os.kill(engine, signal.SIGCONT)
     assert listener.hears_more()
     time.sleep(0.05)
-    assert len(listener.onsets) - before < 20, "a burst"  # two seconds are 32 frames of two or three notes
+    assert len(listener.onsets) - before < 20, "a burst"  # two seconds are 16 frames of two or three notes
+    touch(keyboard)
+    assert listener.hears_more(2 * MANY)
     assert jam.end() == 0
     assert listener.sounding == set()
+    assert in_step_since_touched(take)
+
+
+@pytest.mark.parametrize("seconds", [4, pytest.param(60, marks=pytest.mark.slow)])
+def test_the_machine_is_suspended(
+    jack_server: JackServer, jam: Jam, listener: Listener, keyboard: MidiPeer, take: Path, seconds: float
+) -> None:
+    family = jam.family
+    with jack_server.stalled():
+        for pid in family:
+            os.kill(pid, signal.SIGSTOP)
+        touch(keyboard)
+        before = len(listener.onsets)
+        time.sleep(seconds)
+        for pid in family:
+            os.kill(pid, signal.SIGCONT)
+    assert listener.hears_more()
+    time.sleep(0.05)
+    assert len(listener.onsets) - before < 20, "a burst"
+    touch(keyboard)
+    assert listener.hears_more(2 * MANY)
+    assert jam.end() == 0
+    assert listener.sounding == set()
+    assert in_step_since_touched(take)
+    onsets = [note.onset for note in part(take, 2)]
+    assert max(onsets) > seconds * TEMPO / 60, "the beat has gone on meanwhile"
+
+
+def test_the_clock_of_the_system_is_set(
+    jack_server: JackServer, tiny_model: Path, take: Path, midi_peer: Peers, clock_step: Path
+) -> None:
+    options = ("--model", tiny_model, "--output", "virtual", "--record", take, "--mode", "solo", "--tempo", TEMPO)
+    with Listener() as listener, Jam(*options) as jam:
+        listener.attach()
+        keyboard = midi_peer("play", "keyboard")
+        jack_server.connect(keyboard.port, INPUT)
+        assert listener.hears_more()
+        assert "clock_step" in Path(f"/proc/{jam.engine}/maps").read_text()
+        for hours in (1, -24, 0):
+            clock_step.write_text(str(3600 * hours))
+            touch(keyboard)
+            assert listener.hears_more(2 * MANY)
+        assert jam.end() == 0
+        assert listener.sounding == set()
+    assert in_step_all_the_time(take)
+    assert len(part(take, 2)) == len(listener.onsets)
+    marks, end = [note.onset for note in part(take, 1)], part(take, 2)[-1].onset
+    assert 0 < marks[0] < marks[1] < marks[2] < end, "the player's notes, too, are stamped as if nothing had been"
 
 
 def test_the_jack_server_is_killed(jack_server: JackServer, jam: Jam, listener: Listener, take: Path) -> None:
@@ -121,6 +236,7 @@ def test_the_jack_server_is_killed(jack_server: JackServer, jam: Jam, listener: 
         assert jam.end() == 0
         assert another.sounding == set()
     assert len(part(take, 2)) >= heard + len(another.onsets)
+    assert in_step_all_the_time(take)
     assert len([line for line in jam.said if "virtual" in line and "playing" not in line]) == 2
 
 
@@ -133,6 +249,7 @@ def test_the_jack_server_stalls(jack_server: JackServer, jam: Jam, listener: Lis
     assert jam.end() == 0
     assert listener.sounding == set()
     assert len(part(take, 2)) > len(listener.onsets)  # it played on meanwhile
+    assert in_step_all_the_time(take)
 
 
 def test_it_is_stopped_while_the_jack_server_stalls(jack_server: JackServer, tiny_model: Path, take: Path) -> None:
@@ -195,11 +312,38 @@ def test_the_keyboard_is_killed_with_a_key_down(
     again = midi_peer("play", "keyboard")
     jack_server.connect(again.port, INPUT)
     again.send(bytes([0x90, 99, 80]), bytes([0x80, 99, 0]))
-    assert listener.hears_more()
+    assert listener.hears_more(MANY)
     assert jam.end() == 0
+    assert listener.sounding == set()
+    assert in_step_all_the_time(take)
     assert [note.pitch for note in part(take, 1)] == [100, 99]
     held, later = part(take, 1)
     assert held.end < later.onset
+
+
+@pytest.mark.usefixtures("jack_server")
+def test_the_keyboard_is_unplugged_with_a_key_down_and_plugged_in_again(
+    tiny_model: Path, take: Path, midi_peer: Peers
+) -> None:
+    organ = midi_peer("play", "organ")
+    options = ("--model", tiny_model, "--output", "virtual", "--record", take, "--input", "organ")
+    with Listener() as listener, Jam(*options, "--mode", "solo", "--tempo", TEMPO) as jam:
+        listener.attach()
+        assert listener.hears_more()
+        organ.send(TOUCHED)
+        time.sleep(0.5)
+        organ.close()
+        assert jam.says("organ is gone")
+        again = midi_peer("play", "organ")
+        assert jam.says("organ is connected")
+        again.send(bytes([0x90, 99, 80]), bytes([0x80, 99, 0]))
+        assert listener.hears_more(MANY)
+        assert jam.end() == 0
+        assert listener.sounding == set()
+    held, later = part(take, 1)
+    assert (held.pitch, later.pitch) == (TOUCHED[1], 99)
+    assert held.end < later.onset
+    assert in_step_all_the_time(take)
 
 
 def test_any_bytes_arrive(jam: Jam, listener: Listener, keyboard: MidiPeer, take: Path) -> None:
@@ -224,22 +368,15 @@ def test_the_disk_is_full(jam: Jam, listener: Listener, take: Path) -> None:
     _, hard = resource.prlimit(jam.engine, resource.RLIMIT_FSIZE)
     resource.prlimit(jam.engine, resource.RLIMIT_FSIZE, (4000, hard))
     assert jam.says("cannot record")
-    assert listener.hears_more()
-    assert listener.hears_more()
+    full = len(listener.onsets)
+    assert listener.hears_more(2 * MANY)
     assert jam.end() == 0
+    seconds = [at for at, _ in listener.onsets[full:]]  # what is on no disk can only be heard
+    assert max(b - a for a, b in pairwise(seconds)) < BAR_SECONDS
+    assert away_from_a_grid(seconds, FRAME * 60 / TEMPO) < 0.15
     assert len([line for line in jam.said if "cannot record" in line]) == 1
     assert 0 < len(part(take, 2)) < len(listener.onsets)
     assert listener.sounding == set()
-
-
-@pytest.mark.usefixtures("jack_server")
-def test_the_take_cannot_be_written(tiny_model: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    options = ("--model", tiny_model, "--output", "virtual", "--record", tmp_path / "file" / "take.mid")
-    with Jam(*options, "--seconds", 1) as jam:
-        assert jam.wait() == 0
-    assert len([line for line in jam.said if "cannot record" in line]) == 1
-    assert not any("Traceback" in line for line in jam.said)
 
 
 @pytest.mark.usefixtures("jack_server")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from jack_machine import JackServer, MidiPeer
-from jam import INPUT, SLOW, Jam, Listener
+from jam import INPUT, SLOW, Jam, Listener, away_from_a_grid
 from numpy.typing import NDArray
 from shadow import DOUBLED, save_shadow
 
@@ -126,12 +126,9 @@ def test_a_very_short_note_is_answered(played: Played) -> None:
 
 
 def test_onsets_lie_on_the_grid(played: Played) -> None:
-    onsets = np.array([at for at, _ in played.listener.onsets])
-    angles = 2 * np.pi * onsets / GRID_SECONDS
-    middle = np.angle(np.exp(1j * angles).mean())
-    away = np.abs(np.angle(np.exp(1j * (angles - middle)))) / (2 * np.pi)  # frames; 0.25 is what chance would give
+    onsets = [at for at, _ in played.listener.onsets]
     assert len(onsets) > 20
-    assert np.median(away) < 0.08
+    assert away_from_a_grid(onsets, GRID_SECONDS) < 0.08
 
 
 def test_every_note_ends_and_none_begins_after_the_end(played: Played) -> None:

@@ -92,6 +92,20 @@ def test_the_partner_leaves_what_the_pedal_holds_to_the_player(studio: Studio) -
     assert held & {pitch for seconds, pitch in onsets if at(12) < seconds}
 
 
+def test_in_a_duet_the_partner_rests_when_hands_have_left_and_a_foot_has_not(tiny_model: Path, tmp_path: Path) -> None:
+    studio = Studio(tiny_model, tmp_path / "take.mid")
+    studio.midi(at(0), DOWN)
+    studio.note(at(1), 60, until=at(4))
+    studio.midi(at(20), UP)
+    studio.note(at(24), 62, until=at(25))
+    studio.run(18)
+    onsets = [round((seconds - STARTED) / BEAT, 2) for seconds, _, velocity in studio.partner if velocity]
+    patience = 4 + 2 * 4  # two bars after the last key
+    assert max(onset for onset in onsets if onset < 20) == pytest.approx(patience, abs=1)
+    assert not [onset for onset in onsets if patience < onset < 24 - 1e-6], "the pedal alone is no invitation"
+    assert [onset for onset in onsets if onset >= 24]
+
+
 def test_panic_lifts_the_pedal(studio: Studio) -> None:
     studio.midi(at(0), DOWN)
     studio.note(at(1), 60, until=at(2))

@@ -101,6 +101,38 @@ def test_other_programs_ports_are_listed_and_our_own_are_not(patchbay: Patchbay,
     assert patchbay.list_ports() == PortList("JACK", ["keyboard:out"], ["daw:in"], virtual=True)
 
 
+def test_cables_to_our_virtual_ports_are_listed_and_laid_again_for_the_next(
+    jack_server: JackServer, patchbay: Patchbay, midi_peer: Start, changes: Changes
+) -> None:
+    keyboard, daw = midi_peer("play", "keyboard"), midi_peer("record", "daw")
+    player, partner = patchbay.open_input("virtual", Ear()), patchbay.open_output("virtual")
+    jack_server.connect(keyboard.port, player.name)
+    jack_server.connect(partner.name, daw.port)
+    cables = {"input": [keyboard.port], "output": [daw.port]}
+    assert eventually(lambda: changes.lists and changes.lists[-1].cables == cables)
+    player.close()
+    partner.close()
+    assert eventually(lambda: changes.lists[-1].cables == {})
+    ear = Ear()
+    with Patchbay(cables=cables) as another:
+        another.open_input("virtual", ear)
+        again = another.open_output("virtual")
+        assert eventually(lambda: another.list_ports().cables == cables)
+        keyboard.send(ON)
+        again.send(OFF)
+        assert eventually(lambda: ear.messages == [ON])
+        assert eventually(lambda: OFF in daw.received)
+
+
+def test_a_cable_whose_other_end_is_gone_is_not_laid(patchbay: Patchbay, midi_peer: Start) -> None:
+    daw = midi_peer("record", "daw")
+    with Patchbay(cables={"output": ["nobody:in", daw.port]}) as another:
+        output = another.open_output("virtual")
+        assert output.connected
+        assert patchbay.list_ports().outputs == [daw.port]
+        assert eventually(lambda: another.list_ports().cables == {"output": [daw.port]})
+
+
 def test_a_port_opens_by_a_part_of_its_name(patchbay: Patchbay, midi_peer: Start) -> None:
     ear, keyboard = Ear(), midi_peer("play", "Grand Keyboard")
     port = patchbay.open_input("keyb", ear)

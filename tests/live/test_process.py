@@ -7,36 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
+from session import Session
 
-from improv.live.messages import Notice, Play, PlayNote, Problem, Report, SetMode, Status, Stop, TakeKept
+from improv.live.messages import Notice, PlayNote, Problem, SetMode, Status, Stop, TakeKept
 from improv.live.process import EngineProcess, Settings
 from improv.music.midifile import read_score
-
-
-class Session:
-    """An engine without MIDI, played by commands."""
-
-    def __init__(self, model: Path, take: Path) -> None:
-        self.take = take
-        self.engine = EngineProcess(Settings(model=str(model), mode="solo", take=str(take), outputs=["virtual"]))
-        self.reports: list[Report] = []
-
-    def wait_for(self, wanted: Report | str, seconds: float = 60) -> Report:
-        """The first report that is `wanted`, or whose state is."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            for report in self.engine.new_reports():
-                self.reports.append(report)
-                if report == wanted or getattr(report, "state", None) == wanted:
-                    return report
-            time.sleep(0.01)
-        raise AssertionError(f"no {wanted} among {self.reports[-5:]}")
-
-    def play_a_while(self) -> None:
-        self.engine.send(Play())
-        self.wait_for("playing")
-        self.engine.send(PlayNote(61, 90))
-        time.sleep(1.0)
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ def test_an_instrument_that_dies_is_begun_again_and_both_are_told_once() -> None
     silent, sounds = told
     assert isinstance(silent, Problem)
     assert silent.text.startswith("synth is silent")
-    assert sounds == Notice("synth sounds again")
+    assert sounds == Notice("synth sounds again", about=silent.about)
 
 
 @pytest.mark.jack
@@ -159,7 +159,7 @@ def test_it_sounds_again_when_a_sound_server_that_died_is_back(
     assert eventually(lambda: told)
     assert not output.connected
     jack_server.restart()
-    assert eventually(lambda: told[1:] == [Notice("synth sounds again")], 60)
+    assert eventually(lambda: told[1:] == [Notice("synth sounds again", about="synth")], 60)
     assert output.connected
     assert sources(jack_server)
 

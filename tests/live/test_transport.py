@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from studio import Studio, sounding_after
 
-from improv.live.messages import Play, Problem, SetKnob, SetSync, Status, Stop, TakeKept
+from improv.live.messages import Notice, Play, Problem, SetKnob, SetSync, Status, Stop, TakeKept
 from improv.live.sync import LOST_SECONDS, PULSES, Kind
 from improv.music.midifile import read_score
 
@@ -140,8 +140,10 @@ def test_a_lost_clock_is_told_once_and_the_music_goes_on_until_it_is_back(studio
     back = sequencer.now
     grid = sequencer.roll(97, 16)
     studio.run(sequencer.now)
-    problems = [report.text for report in studio.reports if isinstance(report, Problem)]
-    assert problems == ["the MIDI clock is lost: going on at 97 BPM until it is back"]
+    problems = [report for report in studio.reports if isinstance(report, Problem)]
+    assert [problem.text for problem in problems] == ["the MIDI clock is lost: going on at 97 BPM until it is back"]
+    back_again = [report for report in studio.reports if isinstance(report, Notice)]
+    assert [notice.about for notice in back_again] == [problems[0].about] != [""]
     assert len(onsets(studio, lost + LOST_SECONDS, back)) > 20
     assert off_the_grid(onsets(studio, back + 2), grid) < 2e-3
 

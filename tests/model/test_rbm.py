@@ -4,6 +4,8 @@ import torch.nn.functional as F
 from tiny_rbm import TinyRbm, frequencies, states, total_variation
 
 from improv.model import rbm
+from improv.model.config import Config
+from improv.model.core import Past
 
 
 @pytest.fixture
@@ -99,3 +101,23 @@ def test_the_naive_monitor_would_not_be_finite() -> None:
     assert F.binary_cross_entropy(torch.sigmoid(logits), v) <= 100  # torch itself must clamp the logarithm here
     assert (1 - torch.sigmoid(logits)).log().isinf()
     assert rbm.reconstruction_log_likelihood(v, logits) == -1e4
+
+
+def test_tied_weights_depend_on_the_interval_alone() -> None:
+    config = Config(estimator="both", tied=3, hidden=16, low=40, n_pitches=8)
+    torch.manual_seed(0)
+    net = rbm.TiedRbm(config)
+    weights = net.W.detach().view(2, 8, 8, 2)  # channel, pitch, pitch of the hidden unit, which of its units
+    assert torch.equal(weights[:, 1:, 1:], weights[:, :-1, :-1])
+    assert not torch.equal(weights[:, 1:, :-1], weights[:, :-1, :-1])
+
+
+def test_tied_biases_of_a_pitch_follow_what_that_pitch_remembers() -> None:
+    config = Config(estimator="both", tied=3, hidden=16, recurrent=4, low=40, n_pitches=8, onsets=False)
+    torch.manual_seed(0)
+    net, s = rbm.TiedRbm(config), torch.randn(1, 8, 3)
+    other = s.clone()
+    other[0, 5] *= -3
+    (b_v, b_h), (b_v_other, b_h_other) = (net.biases(Past(torch.zeros(1, 4), each)) for each in (s, other))
+    assert (b_v != b_v_other).nonzero()[:, 1].tolist() == [5]
+    assert set((b_h.view(8, 2) != b_h_other.view(8, 2)).nonzero()[:, 0].tolist()) == {5}

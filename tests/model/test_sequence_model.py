@@ -8,7 +8,7 @@ from improv.model.config import CORES, Config
 from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import SOUNDING, STRUCK, silence
 
-SMALL = Config(hidden=7, recurrent=5, low=48, n_pitches=10)
+SMALL = Config(hidden=20, recurrent=5, low=48, n_pitches=10)
 
 
 def model_of(core: str, **changes: object) -> SequenceModel:
@@ -41,7 +41,7 @@ def test_shapes(core: str, onsets: bool) -> None:
     assert model.rbm is not None
     assert model.nade is not None
     b_v, b_h = model.rbm.biases(past)
-    assert (b_v.shape, b_h.shape) == ((3, 6, config.n_visible), (3, 6, 7))
+    assert (b_v.shape, b_h.shape) == ((3, 6, config.n_visible), (3, 6, 20))
     flat = past.at(torch.ones(3, 6, dtype=torch.bool))
     assert model.nade.logits(torch.zeros(18, config.n_visible), flat).shape == (18, config.n_visible)
 

@@ -1,6 +1,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from improv.errors import ImprovError
 from improv.music.key import key_of
 from improv.music.midifile import write_midi
 from improv.music.pianoroll import MAX_BYTES
+from improv.music.published import MUSICAL, NOTTINGHAM
 from improv.music.score import Note
 from improv.train.corpus import Corpus, Reading, find_files, hold_out, read_corpus
 
@@ -181,6 +183,17 @@ def test_frames_may_last_seconds_as_in_the_tutorial(tmp_path: Path) -> None:
     assert (slow.frames("train"), fast.frames("train")) == (32, 8)
     assert slow.grid == fast.grid == reading.frame_beats == 0.5
     assert slow.splits["train"][0].sounding[15:17, [39, 43]].tolist() == [[1, 0], [0, 1]]
+
+
+def test_pieces_may_be_read_by_the_rules_of_a_benchmark(tmp_path: Path) -> None:
+    write_midi(tmp_path / "in_g.mid", {"piano": piece(1, shift=7)})
+    write_midi(tmp_path / "short.mid", {"piano": [Note(0, 0.3, 60, 80)]})
+    reading = Reading(grid=0.5, rules=NOTTINGHAM)
+    corpus = read_corpus([tmp_path], reading)
+    ours = read_corpus([tmp_path / "in_g.mid"], replace(reading, rules=MUSICAL)).splits["train"][0]
+    assert np.array_equal(corpus.splits["train"][0].sounding, ours.sounding[1:]), "all in time, but for the first frame"
+    assert key_of(corpus.splits["train"][0]).name == "C major"
+    assert [(Path(path).name, "no note is left" in reason) for path, reason in corpus.skipped] == [("short.mid", True)]
 
 
 def test_what_is_held_out_follows_from_the_seed(tmp_path: Path) -> None:

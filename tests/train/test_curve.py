@@ -28,8 +28,12 @@ def test_the_label_of_the_best_epoch_stays_within_the_frame(valid: list[float]) 
     assert inside.y0 < text.y0 < text.y1 < inside.y1
 
 
-def test_without_validation_the_monitor_stands_alone(tmp_path: Path) -> None:
+def test_without_validation_the_monitor_stands_alone() -> None:
     history = [Epoch(number, -3.0 / number, math.nan, 1.0) for number in (1, 2, 3)]
     assert len(curve_figure(history).axes[0].lines) == 1
-    draw_curve(history, tmp_path / "curve.png")
+
+
+@pytest.mark.parametrize("valid", [-2.0, math.nan])
+def test_the_curve_is_written_as_a_picture(tmp_path: Path, valid: float) -> None:
+    draw_curve([Epoch(number, -3.0 / number, valid, 1.0) for number in (1, 2, 3)], tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")

@@ -15,7 +15,6 @@ from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
 from improv.sampling.kernels import random_state
 from improv.train.compiled import negative_samples
-from improv.train.curve import draw_curve
 from improv.train.presets import PRESETS, Recipe
 from improv.train.trainer import Epoch, Trainer, last_path
 
@@ -152,6 +151,10 @@ NADE = replace(CONFIG, estimator="nade", tied=4)
 EXACT = {
     "pretraining, momentum, averaging, persistent chains": (LONG, CONFIG),
     "Hessian-free": (replace(RECIPE, optimiser="hf", batch=32, epochs=2, pretrain_core=1), NADE),
+    "the RBM after NADE": (
+        replace(RECIPE, epochs=2, rbm_epochs=2, average=0.9, patience=1),
+        replace(NADE, estimator="both"),
+    ),
 }
 
 
@@ -176,6 +179,32 @@ def test_told_to_stop_it_keeps_where_it_is_and_goes_on_to_the_same_result(
     resumed.resume()
     train(resumed)
     assert_same_result(resumed, reference)
+
+
+def test_the_rbm_learns_alone_on_the_best_that_nade_has_taught(tmp_path: Path) -> None:
+    config = replace(NADE, estimator="both")
+    nade_only = trainer(tmp_path / "nade.pt", RECIPE, config)
+    nade_only.learner.main = replace(nade_only.learner.main, cost=nade_only.learner.objective.of_nade, estimator="nade")
+    run = trainer(tmp_path / "m.pt", replace(RECIPE, rbm_epochs=3, rbm_rate=0.05), config)
+    histories = train(nade_only), train(run)
+    assert results(histories[0]) == results(histories[1][:4])
+    assert [epoch.estimator for epoch in histories[1]] == 4 * ["nade"] + 3 * ["rbm"]
+    assert histories[1][-1].valid > histories[1][4].valid
+    before, after = (checkpoint.load(each.out)[0].state_dict() for each in (nade_only, run))
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"rbm"}
+
+
+def test_the_rbm_can_learn_alone_only_beside_a_nade(tmp_path: Path) -> None:
+    with pytest.raises(ImprovError, match="--estimator both"):
+        trainer(tmp_path / "m.pt", replace(RECIPE, rbm_epochs=1))
+
+
+@pytest.mark.parametrize("rbm_epochs", [0, 2])
+def test_out_of_patience_it_goes_on_to_what_comes_next(tmp_path: Path, rbm_epochs: int) -> None:
+    recipe = replace(RECIPE, learning_rate=0.0, rbm_rate=0.0, epochs=9, patience=2, rbm_epochs=rbm_epochs)
+    history = train(trainer(tmp_path / "m.pt", recipe, replace(NADE, estimator="both" if rbm_epochs else "nade")))
+    assert [epoch.number for epoch in history] == [1, 2, 3, *[10, 11][:rbm_epochs]]
 
 
 @pytest.mark.parametrize(
@@ -256,7 +285,7 @@ def test_one_update_is_the_analytic_gradient_of_contrastive_divergence_at_the_sa
     )  # fmt: skip
     run = Trainer(CONFIG, recipe, PIECES[:1], [], tmp_path / "m.pt", seed=5)
     before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
-    batch = run.batches.make(1, run.batches.epoch(1)[0])
+    batch = run.batches.make(1, run.batches.epoch(1, RECIPE.batch)[0])
     train(run)
     model = SequenceModel(CONFIG)
     model.load_state_dict(before)
@@ -307,9 +336,3 @@ def test_pieces_of_other_pitches_are_refused(tmp_path: Path) -> None:
 def test_a_recipe_out_of_range_is_refused(tmp_path: Path, wrong: dict[str, float]) -> None:
     with pytest.raises(ImprovError, match=f"{next(iter(wrong))} must lie in"):
         trainer(tmp_path / "m.pt", replace(RECIPE, **wrong))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("valid", [-2.0, math.nan])
-def test_the_curve_is_drawn(tmp_path: Path, valid: float) -> None:
-    draw_curve([Epoch(number, -3.0 / number, valid, 1.0) for number in (1, 2, 3)], tmp_path / "curve.png")
-    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")

@@ -4,7 +4,7 @@ import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 
-from improv.live.messages import PlayNote, Problem, SetModel, Sounded, TakeKept
+from improv.live.messages import Play, PlayNote, Problem, SetModel, Sounded, TakeKept
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -19,6 +19,7 @@ def test_an_engine_that_dies_while_playing_is_started_again_as_it_was_set(stage)
     stage.poll()
     assert stage.engine is not dead
     assert (stage.engine.settings.mode, stage.engine.settings.knobs["tempo"]) == ("solo", 121)
+    assert stage.engine.sent == [Play()]
     assert "signal 11" in stage.panel.banner.text
     assert "was started again" in stage.panel.banner.text
     assert stage.panel.piano._sounding["partner"] == set()
@@ -43,6 +44,24 @@ def test_an_engine_that_goes_again_before_it_played_is_offered_to_be_started(sta
     assert len(stage.engines) == 3
     assert not panel.banner.isVisible()
     assert panel.transport.play.isEnabled()
+
+
+@pytest.mark.parametrize(("beat", "engines"), [(1.0, 2), (100.0, 3)])
+def test_an_engine_that_was_started_again_must_play_for_a_while_to_be_so_once_more(stage, beat, engines):
+    stage.play()
+    for _ in range(2):
+        stage.engine.die(-9)
+        stage.poll()
+        stage.engine.stand("playing", beat)
+        stage.poll()
+    assert len(stage.engines) == engines
+
+
+def test_an_engine_that_dies_while_nothing_plays_comes_back_as_quietly(stage):
+    stage.engine.die(-9)
+    stage.poll()
+    assert len(stage.engines) == 2
+    assert stage.engine.sent == []
 
 
 def test_another_model_starts_the_engine_that_could_not_load_the_first(stage):

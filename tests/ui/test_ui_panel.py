@@ -176,6 +176,24 @@ def test_good_news_is_said_without_alarm(stage):
     assert banner.property("kind") == "problem"
 
 
+def test_what_is_well_again_is_no_problem_any_more(stage):
+    banner = stage.panel.banner
+    stage.engine.say(Problem("Keystation is gone", about="Keystation"), Problem("the disk is full"))
+    stage.engine.say(Notice("Keystation is connected", "Keystation"))
+    stage.poll()
+    assert banner.text == "the disk is full\nKeystation is connected"
+    assert banner.property("kind") == "problem"
+    stage.engine.say(Problem("Keystation is gone again", about="Keystation"))
+    stage.poll()
+    assert banner.text == "the disk is full\nKeystation is gone again"
+
+
+def test_once_all_is_well_again_nothing_alarms(stage):
+    stage.engine.say(Problem("Keystation is gone", about="Keystation"), Notice("Keystation is connected", "Keystation"))
+    stage.poll()
+    assert (stage.panel.banner.text, stage.panel.banner.property("kind")) == ("Keystation is connected", "notice")
+
+
 def test_the_same_problem_is_said_once(stage):
     stage.engine.say(*[Problem("no sound")] * 5)
     stage.poll()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import itertools
 import os
 import socket
 import sys
@@ -28,6 +29,13 @@ class Pulse:
     def beats(self, seconds: float = STALLED_SECONDS) -> bool:  # noqa: ARG002 - never waits
         """Whether the system goes on: it has `seconds` to show it."""
         return True
+
+    def cables(self, port: str) -> list[str]:  # noqa: ARG002 - elsewhere nobody can look
+        """What a hand has connected to `port`, as far as that can be seen."""
+        return []
+
+    def lay(self, source: str, target: str) -> None:
+        """Connects the port `source` to the port `target`, where that can be done for others."""
 
 
 class JackPulse(Pulse):
@@ -58,6 +66,23 @@ class JackPulse(Pulse):
                 return False
             time.sleep(0.001)
         return True
+
+    def cables(self, port: str) -> list[str]:
+        """See Pulse; it waits for no answer, but maybe for the end of a cycle."""
+        library = _libjack(ctypes.CDLL)
+        found = self._client and library.jack_port_by_name(self._client, port.encode())
+        names = found and library.jack_port_get_all_connections(self._client, found)
+        if not names:
+            return []
+        try:
+            return [name.decode(errors="replace") for name in itertools.takewhile(bool, names)]
+        finally:
+            library.jack_free(names)
+
+    def lay(self, source: str, target: str) -> None:
+        """See Pulse."""
+        if self._client is not None:
+            _libjack(ctypes.CDLL).jack_connect(self._client, source.encode(), target.encode())
 
     def _open(self) -> None:
         # Never closed: closing, too, waits for the server. It goes with the process.
@@ -118,4 +143,10 @@ def _libjack(kind: type[ctypes.CDLL]) -> ctypes.CDLL:
     library.jack_client_open.argtypes = [ctypes.c_char_p, ctypes.c_int, ctypes.c_void_p]
     library.jack_last_frame_time.restype = ctypes.c_uint32
     library.jack_last_frame_time.argtypes = [ctypes.c_void_p]
+    library.jack_port_by_name.restype = ctypes.c_void_p
+    library.jack_port_by_name.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    library.jack_port_get_all_connections.restype = ctypes.POINTER(ctypes.c_char_p)
+    library.jack_port_get_all_connections.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    library.jack_free.argtypes = [ctypes.c_void_p]
+    library.jack_connect.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p]
     return library

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
@@ -26,12 +26,14 @@ class PortList:
         backend: name of the MIDI system; empty where none runs.
         inputs, outputs: ports of devices and other programs that can be listened to and played to.
         virtual: whether improv can make ports of its own.
+        cables: what others have connected to those that it has made, by kind: `input` or `output`.
     """
 
     backend: str
     inputs: list[str]
     outputs: list[str]
     virtual: bool
+    cables: dict[str, list[str]] = field(default_factory=dict)
 
 
 class Patchbay:
@@ -43,16 +45,19 @@ class Patchbay:
     Args:
         on_change: called with a port and whether it has been connected; where it has not been found, was disconnected
             or has stalled, `port.trouble` says so. On the watching thread, or on the one that opens the port.
-        on_list: called there with the new list whenever what can be connected changes.
+        on_list: called there with the new list whenever what can be connected changes, or what is.
+        cables: what to connect to the virtual ports once they are made, as in PortList.
     """
 
     def __init__(
         self,
         on_change: Callable[[Port, bool], object] | None = None,
         on_list: Callable[[PortList], object] | None = None,
+        cables: Mapping[str, list[str]] | None = None,
     ) -> None:
         self._on_change = on_change or (lambda _port, _connected: None)
         self._on_list = on_list or (lambda _ports: None)
+        self._cables = dict(cables or {})
         self._lock = threading.RLock()
         self._ports: list[Port] = []
         self._changes: list[tuple[Port, bool]] = []
@@ -82,7 +87,11 @@ class Patchbay:
             if self._backend is None:
                 return PortList("", [], [], False)
             names = {kind: list(self._backend.names(self._listed(kind))) for kind in ("input", "output")}
-            return PortList(self._backend.name, names["input"], names["output"], self._backend.virtual)
+            cabled = {
+                port.kind: self._pulse.cables(port.listed) for port in self._ports if port.virtual and port.listed
+            }
+            cables = {kind: others for kind, ends in cabled.items() if (others := list(self._backend.names(ends)))}
+            return PortList(self._backend.name, names["input"], names["output"], self._backend.virtual, cables)
 
     def open_input(self, wanted: str, on_message: OnMessage) -> InputPort:
         """Listen to `wanted`: `virtual`, or a port's name or a unique part of it.
@@ -150,6 +159,8 @@ class Patchbay:
             port.connect(self._backend, None)
             port.listed = next((name for name in self._listed(port.seen_among) if name not in before), None)
             port.name = port.listed or port.name
+            for other in self._cables.pop(port.kind, ()):
+                self._pulse.lay(*((port.name, other) if port.kind == "output" else (other, port.name)))
         else:
             listed = self._backend.names(before).get(port.name)
             if listed is None:

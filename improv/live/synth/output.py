@@ -61,9 +61,10 @@ class SynthOutput:
 
     def _watch(self) -> None:
         while self._ended.wait() and not self._closing.is_set():
-            self._tell(Problem(f"synth is silent: {self.label} has lost its sound device; it will be tried again"))
+            text = f"synth is silent: {self.label} has lost its sound device; it will be tried again"
+            self._tell(Problem(text, about="synth"))
             if self._begin_again():
-                self._tell(Notice("synth sounds again"))
+                self._tell(Notice("synth sounds again", about="synth"))
 
     def _begin_again(self) -> bool:
         pause = FIRST_PAUSE

@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from improv.errors import ImprovError
+from improv.live.priority import ordinary
 from improv.live.synth.midi import is_channel_message
 
 READY = "ready"
 FAILED = "failed: "
 START_SECONDS, CLOSE_SECONDS = 20.0, 3.0
-PRIORITY = 1  # real-time: above ordinary work, below the engine's loop, which asks for 2
+PRIORITY = 1  # real-time: above ordinary work, below the engine's loop
 
 
 @dataclass(frozen=True)
@@ -125,15 +126,17 @@ class RunningProgram:
 
 def _start(program: Program) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(
-            program.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-            env={**os.environ, **program.environment},
-            start_new_session=sys.platform != "win32",  # Ctrl+C must not cut off what the engine is about to release
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        with ordinary():  # it asks for its own priority, and has much to load before
+            return subprocess.Popen(
+                program.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                bufsize=0,
+                env={**os.environ, **program.environment},
+                start_new_session=sys.platform
+                != "win32",  # Ctrl+C must not cut off what the engine is about to release
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
     except OSError as error:
         raise ImprovError(f"{program.label} does not start: {error}") from error

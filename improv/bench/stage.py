@@ -1,0 +1,109 @@
+"""What a benchmark of the live loop plays on: an engine between a keyboard and a listener, or the panel; busy cores."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from improv.bench.listener import Listener, connect
+from improv.knobs import KNOBS
+from improv.live.messages import Status
+from improv.live.ports.backend import choose_backend, discard
+from improv.live.process import EngineProcess, Settings
+from improv.resources import bundled_model
+
+BUSY = "while True: pass"
+SCREEN = ("-screen", "0", "1280x800x24")
+
+
+@contextmanager
+def settings(**chosen: object) -> Iterator[Settings]:
+    """Settings of an engine that plays the bundled model at once; the take goes where nobody keeps it.
+
+    `tempo` and `k` are knobs; all else is as in Settings.
+    """
+    knobs = {name: float(str(chosen.pop(name, knob.default))) for name, knob in KNOBS.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        told = {"outputs": ["virtual"], "seed": 1, "take": str(Path(folder, "take.mid")), "autoplay": True, **chosen}
+        yield Settings(str(bundled_model()), knobs=knobs, **told)  # type: ignore[arg-type]
+
+
+@contextmanager
+def engine(chosen: Settings) -> Iterator[EngineProcess]:
+    """A running engine."""
+    process = EngineProcess(chosen)
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+@dataclass(frozen=True)
+class Jam:
+    """An engine that plays, a keyboard at its input (what it sends, it sends at once) and a listener at its output."""
+
+    engine: EngineProcess
+    keyboard: Any
+    listener: Listener
+
+
+@contextmanager
+def jam(chosen: Settings) -> Iterator[Jam]:
+    """A jam on the JACK server that this process finds; the partner plays already."""
+    with ExitStack() as stack:
+        listener, keyboard = Listener(), choose_backend().new_output("keyboard")
+        stack.callback(listener.close)
+        stack.callback(discard, keyboard)
+        keyboard.open_virtual_port("out")
+        process = stack.enter_context(engine(chosen))
+        listener.attach("improv:out")
+        connect("keyboard:out", "improv in:in")
+        while not any(isinstance(report, Status) and report.state == "playing" for report in process.new_reports()):
+            time.sleep(0.05)
+        yield Jam(process, keyboard, listener)
+
+
+@contextmanager
+def panel(chosen: Settings) -> Iterator[None]:
+    """The panel with its engine, on a screen that nobody sees; it repaints sixty times a second while it plays."""
+    with ExitStack() as stack:
+        command = ["Xvfb", "-displayfd", "1", *SCREEN]
+        screen = stack.enter_context(_running(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
+        assert screen.stdout is not None
+        display = {"DISPLAY": f":{screen.stdout.readline().decode().strip()}", "QT_QPA_PLATFORM": "xcb"}
+        command = [sys.executable, "-m", "ui", chosen.to_json()]
+        stack.enter_context(_running(command, env=os.environ | display, stderr=subprocess.DEVNULL))
+        yield
+
+
+def panel_can_open() -> bool:
+    """Whether there is a screen that nobody sees."""
+    return shutil.which("Xvfb") is not None
+
+
+@contextmanager
+def busy_cores() -> Iterator[None]:
+    """On every core a program that never rests."""
+    with ExitStack() as stack:
+        for _ in range(os.cpu_count() or 1):
+            stack.enter_context(_running([sys.executable, "-c", BUSY]))
+        yield
+
+
+@contextmanager
+def _running(command: list[str], **how: object) -> Iterator[subprocess.Popen[bytes]]:
+    process: subprocess.Popen[bytes] = subprocess.Popen(command, **how)  # type: ignore[call-overload]
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
