@@ -24,8 +24,8 @@ class Intervals(nn.Module):
         super().__init__()
         self.n_pitches, self.channels, self.features = n_pitches, channels, features
         self.reach, self.above = reach, above
-        self.near = nn.Parameter(torch.randn(2 * reach + 1, channels, features).mul_(0.15 * scale))
-        self.octave = nn.Parameter(torch.randn(OCTAVE, channels, features).mul_(0.05 * scale))
+        self.near = nn.Parameter(torch.normal(0.0, 0.15 * scale, (2 * reach + 1, channels, features)))
+        self.octave = nn.Parameter(torch.normal(0.0, 0.05 * scale, (OCTAVE, channels, features)))
         self.any = nn.Parameter(torch.zeros(channels, features))
         self._matrix: Tensor | None = None
 

@@ -21,7 +21,7 @@ class ConditionalRbm(Conditional):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.W = nn.Parameter(torch.randn(config.n_visible, config.hidden).mul_(0.01))
+        self.W = nn.Parameter(torch.normal(0.0, 0.01, (config.n_visible, config.hidden)))
         self.add_biases(config)
 
 
@@ -38,7 +38,7 @@ class TiedRbm(nn.Module):
         self.to_hidden = nn.Linear(size, hidden)
         self.overall = nn.Linear(config.recurrent, hidden, bias=False)
         self.b_v = nn.Parameter(torch.zeros(config.n_visible))
-        self.W_uv = nn.Parameter(torch.randn(config.recurrent, config.n_visible).mul_(0.0001))
+        self.W_uv = nn.Parameter(torch.normal(0.0, 0.0001, (config.recurrent, config.n_visible)))
 
     @property
     def W(self) -> Tensor:
