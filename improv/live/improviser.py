@@ -175,4 +175,4 @@ class Improviser:
 
     def _advance(self, frames: NDArray[np.uint8]) -> None:
         first = self.number - len(frames)
-        self._frames.hear(self.model.inputs(transpose(frames, self._shift), first, self.bar_beats))
+        self._frames.hear(self.model.inputs(transpose(frames, self._shift), first, self.bar_beats).numpy())
