@@ -11,9 +11,9 @@ from fractions import Fraction
 from improv.bench.result import Result
 from improv.knobs import TEMPO, Controls
 from improv.live.clock import Timeline
+from improv.live.jobs import Answer, Loaded, Think
 from improv.live.modes import MODES
 from improv.live.performance import Hand, Performance
-from improv.live.thinker import Answer, Loaded, Think
 from improv.music.pianoroll import LOW, N_PITCHES, silence
 
 MODEL = Loaded("", 0.25, LOW, N_PITCHES, "", "")
@@ -51,7 +51,7 @@ def worst_tick(hours: float, tempos: tuple[float, ...] | None = None, seed: int 
         elif performance.advance(now) is not None:
             worst, n_ticks = max(worst, abs(now - exact.seconds_at(beat))), n_ticks + 1
         while asked:
-            performance.answered(Answer(1, asked.popleft().number, silence(), 0.001, "", 0), now)
+            performance.answered(Answer(1, asked.popleft().number, silence(), 0.001, "", 1), now)
     return worst, n_ticks
 
 

@@ -94,7 +94,9 @@ def picture(text: str) -> Path:
 
 
 def add_grid(parser: argparse.ArgumentParser) -> None:
-    """--grid, --dt, --normalise"""
+    """--grid, --dt, --normalise, --rules"""
+    from improv.music.published import RULES
+
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
         "--grid", type=real(0.001, 64), metavar="BEATS",
@@ -107,6 +109,12 @@ def add_grid(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--normalise", action=argparse.BooleanOptionalAction,
         help="move every piece to C major or C minor, or leave its key (default: the preset's)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--rules", choices=RULES,
+        help="how notes become frames: musical loses none and strikes repeated ones again; sampled takes what sounds "
+        "as a frame begins, as the published tutorial (--dt 0.3) and JSB Chorales (--grid 1) do; nottingham is that "
+        "benchmark's way (--grid 0.5) (default: the preset's)",
     )  # fmt: skip
 
 

@@ -120,8 +120,8 @@ def _settings(args: argparse.Namespace) -> Settings:
         take=str(args.record) if args.record else None,
         autoplay=args.headless,
         seconds=args.seconds,
-        device=args.device,
         keep_playing=args.keep_playing,
+        device=args.device,
     )
 
 

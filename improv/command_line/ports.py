@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
         from improv.live.ports import list_ports
 
         found = asdict(list_ports())
+        del found["cables"]  # of ports of our own, which are not made for this
     except ImprovError as error:
         print(f"improv: {error}", file=sys.stderr)
     if _can_sound():

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from improv.command_line.options import add_grid, add_json, add_seed, whole
+from improv.command_line.options import add_grid, add_json, add_seed, check_apart, whole
 from improv.command_line.reading import read_with_progress
 from improv.command_line.train_options import MODEL_OPTIONS, add_model, add_recipe
 from improv.errors import ImprovError, UsageError
 from improv.train.cache import default_folder
 from improv.train.corpus import Corpus, Reading, hold_out
-from improv.train.presets import PRESETS, Recipe
+from improv.train.presets import PRESETS
+from improv.train.recipe import Recipe
 
 if TYPE_CHECKING:
     from improv.train.distributed import World
@@ -94,7 +95,8 @@ def _trainer(
     chosen = {**PRESETS[args.preset].model, **_given(args, MODEL_OPTIONS)}
     if not corpus.articulated:  # .npz rolls do not tell onsets
         chosen.update(onsets=False)
-    chosen.update(grid=corpus.grid, dt=reading.dt if corpus.articulated else None, normalised=reading.normalise)
+    chosen.update(grid=corpus.grid, dt=reading.dt if corpus.articulated else None)
+    chosen.update(normalised=reading.normalise, rules=reading.rules)
     try:
         config = Config(**chosen)
         config.check()
@@ -113,11 +115,12 @@ def _check_out(args: argparse.Namespace) -> None:
     """Refuses to write over anything by accident, before any work is done."""
     from improv.train.trainer import last_path
 
-    if args.out.is_dir():
-        raise ImprovError(f"{args.out} is a folder: name a file in it, as {args.out / 'm.pt'}")
+    reads = [*args.data, *args.valid]
+    check_apart(reads, [args.out])
     last, picture = last_path(args.out), args.out.with_suffix(".png")
     if picture == args.out:
         raise UsageError(f"{args.out} is the training curve's name: name the model as {args.out.with_suffix('.pt')}")
+    check_apart(reads, [last, picture])
     if args.overwrite or (args.resume and last.exists()):
         return
     for path in (args.out, last, picture):
@@ -165,6 +168,7 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
     total = trainer.frames * trainer.epochs
     bar = tqdm(total=total, initial=trainer.frames * done, unit=" frames", unit_scale=True, disable=None)
     picture, last = args.out.with_suffix(".png"), last_path(args.out)
+    published = PRESETS[args.preset].published
     older = args.out.exists()  # which the first epoch will replace
 
     def on_epoch(epoch: Epoch) -> None:
@@ -172,7 +176,7 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
         bar.write(
             f"epoch {epoch.number:4d}   monitor {epoch.monitor:8.3f}{valid}   {epoch.seconds:6.1f} s", file=sys.stderr
         )
-        draw_curve(trainer.history, picture)
+        draw_curve(trainer.history, picture, published)
 
     def stop(number: int, _frame: object) -> None:
         trainer.stopping = True
@@ -188,7 +192,7 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
             args.out.unlink(missing_ok=True)
         raise ImprovError(f"interrupted in the first epoch: what is done of it is in {last}; the same command with "
                           "--resume goes on")  # fmt: skip
-    draw_curve(trainer.history, picture)
+    draw_curve(trainer.history, picture, published)
     summary: dict[str, Any] = {
         "model": str(args.out),
         "epochs": len(trainer.history),
@@ -234,7 +238,7 @@ def _given(args: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _reading_given(args: argparse.Namespace) -> dict[str, Any]:
-    given = _given(args, ["grid", "dt", "normalise"])
+    given = _given(args, ["grid", "dt", "normalise", "rules"])
     if args.grid is not None:
         given["dt"] = None  # --grid overrides a preset that samples in seconds
     return given

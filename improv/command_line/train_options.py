@@ -5,7 +5,8 @@ from dataclasses import fields
 
 from improv.command_line.options import whole
 from improv.model.config import CORES, ESTIMATORS, SIZES, Config
-from improv.train.presets import CHOICES, PRESETS, RANGES, Recipe
+from improv.train.presets import PRESETS
+from improv.train.recipe import CHOICES, RANGES, Recipe
 
 MODEL_HELP = {
     "estimator": "what models a frame given the frames before: an RBM, a NADE (exact, fast to train), or both, where "
@@ -53,6 +54,7 @@ RECIPE_HELP = {
     "alone": "share of the subsequences in which the memory hears the top voice alone at first, as of a player who "
     "begins alone",
     "weight_decay": "how strongly the weights are drawn to zero",
+    "rbm_decay": "the same for the epochs of the RBM alone",
     "average": "how much of the averaged weights an update keeps; 0 keeps the last weights instead",
     "valid_share": "share of the pieces held out to choose the best model by, where --valid names no others",
     "base_rates": "start from how often each pitch sounds in the music, or from nothing",

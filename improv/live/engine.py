@@ -19,13 +19,14 @@ from improv.knobs import KNOBS, Controls
 from improv.live import messages as say
 from improv.live.clock import Clock
 from improv.live.inputs import Arrived, Input, InputLost
+from improv.live.jobs import Answer, Failed, Follow, Load, Loaded, Sampler
 from improv.live.modes import MODES
 from improv.live.outputs import SYNTH, Opened, Outputs, Unopened
 from improv.live.performance import Hand
 from improv.live.process import Settings
 from improv.live.recorder import Takes
 from improv.live.sync import SYNCS, Kind
-from improv.live.thinker import Answer, Asking, Failed, Follow, Load, Loaded, Sampler
+from improv.live.thinker import Asking
 from improv.live.transport import START_SECONDS, Transport
 from improv.live.tune import is_midi_file
 from improv.music.key import parse_key

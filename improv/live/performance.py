@@ -17,9 +17,9 @@ import numpy as np
 
 from improv.knobs import Controls
 from improv.live.clock import Timeline
+from improv.live.jobs import Answer, Loaded, Think
 from improv.live.modes import Mode, Moment, Turn
 from improv.live.quantiser import Quantiser
-from improv.live.thinker import Answer, Loaded, Think
 from improv.live.voices import NoteSink, Voices
 from improv.music.pianoroll import SOUNDING, STRUCK, Frame
 

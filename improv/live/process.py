@@ -38,9 +38,9 @@ class Settings:
         take: where the take is written; None makes a new file for each take in the user's music folder.
         autoplay: start playing as soon as the model is loaded.
         seconds: stop and end after so long playing; None plays on.
-        device: who may run the chain, one of improv.sampling.calibration.DEVICES.
         cables: what to connect to the virtual ports, as in Ports: an engine that was killed had it so.
         keep_playing: play on where this side has died, until what is played ends or a signal comes.
+        device: who may run the chain, one of improv.sampling.calibration.DEVICES.
     """
 
     model: str
@@ -54,9 +54,9 @@ class Settings:
     take: str | None = None
     autoplay: bool = False
     seconds: float | None = None
-    device: str = "auto"
     cables: dict[str, list[str]] = field(default_factory=dict)
     keep_playing: bool = False
+    device: str = "auto"
 
     def to_json(self) -> str:
         """As one line, for the engine's command line."""

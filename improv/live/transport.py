@@ -10,12 +10,13 @@ from pathlib import Path
 from improv.knobs import TEMPO
 from improv.live import messages as say
 from improv.live.clock import Clock, Timeline
+from improv.live.jobs import Begin, Loaded
 from improv.live.outputs import Outputs
 from improv.live.performance import Hand, Performance
 from improv.live.player import Player
 from improv.live.recorder import Takes
 from improv.live.sync import MidiClock
-from improv.live.thinker import Asking, Begin, Loaded
+from improv.live.thinker import Asking
 
 START_SECONDS = 0.05  # from play to beat 0: the first frame, too, is computed before its tick
 CLOCK = "MIDI clock"  # what a report is about

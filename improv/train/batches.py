@@ -18,7 +18,7 @@ from torch import Tensor
 from improv.model.core import Past
 from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll, transpose
-from improv.train.presets import Recipe
+from improv.train.recipe import Recipe
 
 Floats = NDArray[np.float32]
 

@@ -2,6 +2,7 @@
 
 import io
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -14,24 +15,29 @@ MONITOR = "#0072b2"  # told apart by any eye (Okabe & Ito)
 VALID = {"rbm": ("#d55e00", "RBM, estimate"), "nade": ("#009e73", "NADE, exact")}
 
 
-def draw_curve(history: list[Epoch], path: Path) -> None:
+def draw_curve(history: list[Epoch], path: Path, published: Mapping[int, float] | None = None) -> None:
     """Draws the monitor and the validation log-likelihood of every epoch into the PNG `path`.
+
+    Args:
+        published: the monitor after some epochs, as others have published it.
 
     Raises:
         ImprovError: it cannot be written.
     """
     buffer = io.BytesIO()
-    curve_figure(history).savefig(buffer, format="png", dpi=120)
+    curve_figure(history, published or {}).savefig(buffer, format="png", dpi=120)
     replace_file(path, buffer.getvalue())
 
 
-def curve_figure(history: list[Epoch]) -> Figure:
+def curve_figure(history: list[Epoch], published: Mapping[int, float]) -> Figure:
     """The same as a figure."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     axes.margins(x=0.08, y=0.15)  # room for the best epoch's label
     numbers = [epoch.number for epoch in history]
     axes.plot(numbers, [e.monitor for e in history], ".-", color=MONITOR, label="monitor (training, reconstruction)")
+    if published:
+        axes.plot(*zip(*published.items(), strict=True), "k+", ms=10, label="monitor, as published")
     for estimator in dict.fromkeys(epoch.estimator for epoch in history if not math.isnan(epoch.valid)):
         validated = [epoch for epoch in history if epoch.estimator == estimator]
         color, name = VALID[estimator]

@@ -20,7 +20,7 @@ from improv.train.distributed import World
 from improv.train.hessian_free import HessianFree
 from improv.train.objective import Cost, Objective, surprise
 from improv.train.optimisers import learning_rate, make_optimiser, set_rates
-from improv.train.presets import Recipe
+from improv.train.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ class Learner:
         return Phase(recipe.epochs, cost, recipe.optimiser, objective.nade_logits, recipe, estimator)
 
     def _settling(self) -> Phase:
-        objective = self.objective
-        recipe = replace(self.recipe, learning_rate=self.recipe.rbm_rate, batch=self.recipe.rbm_batch)
+        own, objective = self.recipe, self.objective
+        recipe = replace(own, learning_rate=own.rbm_rate, batch=own.rbm_batch, weight_decay=own.rbm_decay)
         return Phase(recipe.rbm_epochs, objective.of_rbm, recipe.optimiser, objective.nade_logits, recipe, "rbm")
 
     def _pretraining(self) -> list[Phase]:

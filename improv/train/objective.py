@@ -16,7 +16,7 @@ from improv.model.sequence_model import SequenceModel
 from improv.sampling.kernels import random_state
 from improv.train.batches import Batch
 from improv.train.compiled import negative_samples
-from improv.train.presets import Recipe
+from improv.train.recipe import Recipe
 
 
 class Cost(NamedTuple):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from improv.train.hessian_free import HessianFree
-from improv.train.presets import Recipe
+from improv.train.recipe import Recipe
 
 FIRST_MOMENTUM = 0.5
 

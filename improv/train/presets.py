@@ -1,126 +1,34 @@
 """Whole training recipes, by name."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from improv.errors import ImprovError
-from improv.music.published import SAMPLED
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a model is trained.
-
-    Attributes:
-        epochs: passes over the training pieces.
-        patience: epochs without a better validation after which training stops; 0 for never.
-        pretrain_frames: epochs on frames in random order before, conditioned on nothing.
-        pretrain_core: epochs before in which the cores predict the next frame.
-        rbm_epochs: epochs afterwards in which the RBM alone learns, on the cores as NADE has taught them. Gradients of
-            contrastive divergence are noisy and biased: they make worse cores than NADE's exact ones. 0 trains both at
-            once.
-        cd_steps: Gibbs steps of the negative sample (CD-k).
-        persistent: whether the negative chains go on from update to update (PCD) rather than start at the data.
-        elsewhere: share of the negative chains that start not at the data but, half each, at silence and at the frame
-            before held on. From the data alone a short chain never meets the model's other modes, and nothing keeps
-            them from growing: such a partner freezes when it plays alone.
-        batch: subsequences per update.
-        rbm_batch: the same for the `rbm_epochs`.
-        length: frames of a subsequence at most.
-        optimiser: `sgd`, `adam`, `adamw` or `hf` (Hessian-free, for NADE alone).
-        pretrain_optimiser: of the pretraining; `hf` may pretrain the cores of any model.
-        momentum, nesterov: of SGD.
-        learning_rate: the rate at its height.
-        rbm_rate: the same for the `rbm_epochs`.
-        warm_up: share of the updates over which rate and momentum rise to it.
-        constant: share of the updates after which the rate falls, to `final` of it.
-        decay: how it falls: `linear` or `cosine`.
-        clip: gradient norm at most; 0 does not clip.
-        input_dropout, state_dropout: share of zeroed units, of the core's input and of u.
-        transpose: semitones up or down by which every subsequence is moved at random, at most.
-        alone: share of subsequences that begin with nothing but their top voice in the core's ear, as a partner hears a
-            player who has begun alone; what is learned is the whole frame all the same.
-        weight_decay: the optimiser's.
-        average: how much of the averaged weights an update keeps (Polyak); 0 does not average.
-        valid_share: share of the pieces held out to choose the best epoch by, where no others are given for it.
-        base_rates: whether b_v starts at the log-odds of the note frequencies.
-    """
-
-    epochs: int = 30
-    patience: int = 0
-    pretrain_frames: int = 0
-    pretrain_core: int = 0
-    rbm_epochs: int = 0
-    cd_steps: int = 5
-    persistent: bool = False
-    elsewhere: float = 0.0
-    batch: int = 32
-    rbm_batch: int = 4
-    length: int = 128
-    optimiser: str = "adamw"
-    pretrain_optimiser: str = "adamw"
-    momentum: float = 0.0
-    nesterov: bool = False
-    learning_rate: float = 0.01
-    rbm_rate: float = 0.02
-    warm_up: float = 0.0
-    constant: float = 0.4
-    final: float = 0.02
-    decay: str = "linear"
-    clip: float = 1.0
-    input_dropout: float = 0.1
-    state_dropout: float = 0.1
-    transpose: int = 0
-    alone: float = 0.0
-    weight_decay: float = 0.0001
-    average: float = 0.0
-    valid_share: float = 0.1
-    base_rates: bool = True
-
-    @property
-    def plain_sgd(self) -> bool:
-        """Whether updates are nothing but the gradient of one subsequence at the rate, as in the tutorial."""
-        extras = (self.momentum, self.weight_decay, self.clip, self.input_dropout, self.state_dropout, self.average,
-                  self.alone, self.elsewhere, self.persistent)  # fmt: skip
-        return self.optimiser == "sgd" and self.batch == 1 and not any(extras)
-
-    def check(self) -> None:
-        """Raises ImprovError where a value is outside its range."""
-        for name, (low, high) in RANGES.items():
-            if not low <= getattr(self, name) <= high:
-                raise ImprovError(f"{name} must lie in {low:g}..{high:g}, got {getattr(self, name):g}")
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise ImprovError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)}")
-
-
-OPTIMISERS = ("sgd", "adam", "adamw", "hf")
-CHOICES = {"optimiser": OPTIMISERS, "pretrain_optimiser": OPTIMISERS, "decay": ("linear", "cosine")}
-RANGES = {
-    "epochs": (1, 100_000), "patience": (0, 100_000), "pretrain_frames": (0, 100_000), "pretrain_core": (0, 100_000),
-    "rbm_epochs": (0, 100_000), "rbm_rate": (0, 10), "rbm_batch": (1, 4096), "cd_steps": (1, 10_000),
-    "elsewhere": (0, 1), "batch": (1, 4096), "length": (2, 100_000), "momentum": (0, 0.9999), "learning_rate": (0, 10),
-    "warm_up": (0, 1), "constant": (0, 1), "final": (0, 1), "clip": (0, 1e6), "input_dropout": (0, 0.95),
-    "state_dropout": (0, 0.95), "transpose": (0, 12), "alone": (0, 1), "weight_decay": (0, 1), "average": (0, 0.99999),
-    "valid_share": (0, 0.99),
-}  # fmt: skip
+from improv.music import published
+from improv.train.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A recipe with the model (fields of Config) and the reading (fields of Reading) that go with it."""
+    """A recipe with the model (fields of Config) and the reading (fields of Reading) that go with it.
+
+    `published` is the monitor after some epochs, as others have published it for that recipe.
+    """
 
     help: str
     recipe: Recipe
     model: dict[str, Any]
     reading: dict[str, Any]
+    published: dict[int, float] = field(default_factory=dict)
 
 
 BENCHMARK = Recipe(batch=8, length=96, learning_rate=0.005, warm_up=0.01, weight_decay=0.001, average=0.99)
 BENCHMARK_MODEL: dict[str, Any] = {"estimator": "nade", "tied": 48, "core": "gru", "recurrent": 128}
 JSB = replace(BENCHMARK, epochs=24, batch=16, length=64, input_dropout=0.15, state_dropout=0.15)
-BOTH: dict[str, Any] = {"estimator": "both", "hidden": 264}
-RBM_BESIDE: dict[str, Any] = {"cd_steps": 25, "rbm_rate": 0.03}
+NOTTINGHAM = replace(BENCHMARK, epochs=10)
+BEATS = {"grid": 1.0, "rules": published.SAMPLED}
+EIGHTHS = {"grid": 0.5, "rules": published.NOTTINGHAM}
+WITH_RBM: dict[str, Any] = {**BENCHMARK_MODEL, "estimator": "both", "hidden": 264}
+AN_RBM_BESIDE = "the same with an RBM beside, for the likelihood of that"
 
 PRESETS = {
     "partner": Preset(
@@ -129,20 +37,11 @@ PRESETS = {
         {"hidden": 200, "recurrent": 256, "core": "gru"},
         {"grid": 0.25},
     ),
-    "jsb": Preset(
-        "for likelihood on the JSB Chorales' piano-rolls",
-        JSB,
-        BENCHMARK_MODEL,
-        {},
-    ),
-    "jsb-rbm": Preset(
-        "the same with an RBM beside, for its own likelihood and for play",
-        replace(JSB, **RBM_BESIDE, rbm_epochs=15),
-        {**BENCHMARK_MODEL, **BOTH},
-        {},
-    ),
-    "nottingham": Preset(
-        "for likelihood on Nottingham's piano-rolls", replace(BENCHMARK, epochs=10), BENCHMARK_MODEL, {}
+    "jsb": Preset("for likelihood on the JSB Chorales' piano-rolls", JSB, BENCHMARK_MODEL, BEATS),
+    "jsb-rbm": Preset(AN_RBM_BESIDE, replace(JSB, rbm_epochs=10, cd_steps=25, rbm_rate=0.03), WITH_RBM, BEATS),
+    "nottingham": Preset("for likelihood on Nottingham's piano-rolls", NOTTINGHAM, BENCHMARK_MODEL, EIGHTHS),
+    "nottingham-rbm": Preset(
+        AN_RBM_BESIDE, replace(NOTTINGHAM, rbm_epochs=2, cd_steps=25, rbm_rate=0.03), WITH_RBM, EIGHTHS
     ),
     "musedata": Preset("for likelihood on MuseData's piano-rolls", replace(BENCHMARK, epochs=10), BENCHMARK_MODEL, {}),
     "piano-midi": Preset(
@@ -169,6 +68,7 @@ PRESETS = {
             base_rates=False,
         ),
         {"hidden": 150, "recurrent": 100, "core": "tanh", "onsets": False, "bars": False},
-        {"dt": 0.3, "normalise": False, "rules": SAMPLED},
+        {"dt": 0.3, "normalise": False, "rules": published.SAMPLED},
+        {1: -15.03, 200: -4.73},
     ),
 }

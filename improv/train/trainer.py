@@ -22,7 +22,7 @@ from improv.train.batches import Batches
 from improv.train.distributed import ALONE, World
 from improv.train.learner import Learner, Phase
 from improv.train.likelihood import sketch
-from improv.train.presets import Recipe
+from improv.train.recipe import Recipe
 
 PRETRAINING = 1_000_000  # epochs of pretraining are numbered from here, so that their choices are their own
 

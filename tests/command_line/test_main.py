@@ -58,7 +58,6 @@ def test_the_help_of_a_subcommand_needs_neither_torch_nor_qt(name: str) -> None:
         ["train", "DATA", "--out", "m.pt", "--threads", "0"],
         ["train", "DATA", "--out", "m.pt", "--grid", "-1"],
         ["train", "DATA", "--out", "m.pt", "--grid", "nan"],
-        ["train", "DATA", "--out", "m.pt", "--valid-share", "nan"],
         ["train", "DATA", "--out", "m.pt", "--core", "transformer"],
         ["train", "DATA", "--out", "m.pt", "--hidden", "-3"],
         ["train", "DATA", "--out", "m.pt", "--recurrent", "9000"],
@@ -104,7 +103,10 @@ def test_wrong_usage_exits_2_with_one_line(arguments: list[str], capfd: pytest.C
     [
         (["train", "DATA", "--out", "m.pt", "--epochs", "0"], "epochs must lie in 1..100000"),
         (["train", "DATA", "--out", "m.pt", "--learning-rate", "nan"], "must lie in 0..10"),
+        (["train", "DATA", "--out", "m.pt", "--valid-share", "nan"], "must lie in 0..0.99"),
         (["train", "DATA", "--out", "m.png"], "name the model as m.pt"),
+        (["train", "DATA", "--out", "."], "is a folder"),
+        (["train", "m.pt", "--out", "m.pt"], "named twice"),
         (["play", "--plot", "x.png"], "--headless"),
     ],
 )
@@ -160,7 +162,6 @@ FAILURES: dict[str, Case] = {
     "train: missing data": ("does not exist", lambda p: ["train", p / "nowhere", "--out", p / "m.pt"]),
     "train: empty folder": ("no music to read", lambda p: ["train", a_folder(p, "empty"), "--out", p / "m.pt"]),
     "train: not MIDI": ("not a MIDI file", lambda p: ["train", a_file(p, "x.mid"), "--out", p / "m.pt"]),
-    "train: out is a folder": ("is a folder", lambda p: ["train", folder(p / "d", 2), "--out", p]),
     "train: no cuda": ("CUDA", lambda p: ["train", folder(p / "d", 2), "--out", p / "m.pt", "--device", "cuda"]),
     "train: other pitches": (
         "covers 128 pitches from 0",

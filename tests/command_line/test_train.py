@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import signal
 import threading
@@ -18,7 +19,7 @@ from improv.errors import ImprovError
 from improv.model import checkpoint
 from improv.model.config import Config
 from improv.model.sequence_model import SequenceModel
-from improv.train.presets import CHOICES, RANGES, Recipe
+from improv.train.recipe import CHOICES, RANGES, Recipe
 
 CONTRACT = {"model", "epochs", "frames", "seconds", "best_epoch", "valid", "skipped"}
 
@@ -58,6 +59,25 @@ def test_without_json_nothing_is_printed_on_standard_output(tmp_path: Path) -> N
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     config = checkpoint.load(tmp_path / "m.pt")[0].config
     assert (config.core, config.onsets, config.bars, config.grid) == ("tanh", False, False, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "frames", "kept"),
+    [
+        (("--grid", "0.5", "--rules", "nottingham"), 3 * (4 * 8 - 1), ("nottingham", 0.5)),
+        (("--preset", "tutorial"), 4 * math.ceil(4 * 2 / 0.3), ("sampled", 0.6)),
+        ((), 3 * 4 * 16, ("musical", 0.25)),
+    ],
+)
+def test_a_model_knows_by_which_rules_its_music_was_read(
+    data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], options: tuple[str, ...], frames: int,
+    kept: tuple[str, float],
+) -> None:  # fmt: skip
+    out = tmp_path / "m.pt"
+    assert main(["train", str(data), "--out", str(out), "--epochs", "1", "--json", *options, *TINY_TRAINING]) == 0
+    assert json.loads(capfd.readouterr().out)["frames"] == frames
+    config = checkpoint.load(out)[0].config
+    assert (config.rules, config.grid) == kept
 
 
 def stopped(command: tuple[object, ...], stop: signal.Signals) -> tuple[int, dict[str, Any], str]:

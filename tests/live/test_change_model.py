@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from studio import STARTED, Studio, sounding_after
 
+from improv.live.jobs import Loaded
 from improv.live.messages import Problem, SetModel
-from improv.live.thinker import Loaded
 from improv.model import checkpoint
 from improv.model.config import Config
 from improv.model.sequence_model import SequenceModel

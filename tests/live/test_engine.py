@@ -6,8 +6,8 @@ import pytest
 from studio import STARTED, Studio, sounding_after
 
 from improv.live.inputs import InputLost
+from improv.live.jobs import Answer
 from improv.live.messages import Panic, Play, Problem, SetKnob, SetMode, SetOutput, Stop, TakeKept
-from improv.live.thinker import Answer
 from improv.music.midifile import read_score
 
 FRAME = 0.125  # seconds: a sixteenth at 120 BPM

@@ -6,7 +6,7 @@ import pytest
 from shadow import DOUBLED, save_shadow
 from studio import STARTED, Studio, sounding_after
 
-from improv.live.thinker import Job, Think
+from improv.live.jobs import Job, Think
 from improv.music.pianoroll import LOW, SOUNDING, STRUCK
 
 FRAME = 0.125  # seconds: a sixteenth at 120 BPM

@@ -6,9 +6,9 @@ import pytest
 
 from improv.knobs import Controls
 from improv.live.clock import Timeline
+from improv.live.jobs import Answer, Loaded, Think
 from improv.live.modes import MODES
 from improv.live.performance import Hand, Performance
-from improv.live.thinker import Answer, Loaded, Think
 from improv.music.pianoroll import LOW, N_PITCHES, Frame, silence
 
 GRID = 0.25

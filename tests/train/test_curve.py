@@ -18,7 +18,7 @@ HISTORIES = {
 
 @pytest.mark.parametrize("valid", HISTORIES.values(), ids=HISTORIES)
 def test_the_label_of_the_best_epoch_stays_within_the_frame(valid: list[float]) -> None:
-    figure = curve_figure([Epoch(number, -3.0, value, 1.0) for number, value in enumerate(valid, 1)])
+    figure = curve_figure([Epoch(number, -3.0, value, 1.0) for number, value in enumerate(valid, 1)], {})
     FigureCanvasAgg(figure).draw()
     axes = figure.axes[0]
     (label,) = axes.texts
@@ -30,10 +30,16 @@ def test_the_label_of_the_best_epoch_stays_within_the_frame(valid: list[float]) 
 
 def test_without_validation_the_monitor_stands_alone() -> None:
     history = [Epoch(number, -3.0 / number, math.nan, 1.0) for number in (1, 2, 3)]
-    assert len(curve_figure(history).axes[0].lines) == 1
+    assert len(curve_figure(history, {}).axes[0].lines) == 1
 
 
 @pytest.mark.parametrize("valid", [-2.0, math.nan])
 def test_the_curve_is_written_as_a_picture(tmp_path: Path, valid: float) -> None:
     draw_curve([Epoch(number, -3.0 / number, valid, 1.0) for number in (1, 2, 3)], tmp_path / "curve.png")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_published_points_stand_beside_the_curve() -> None:
+    history = [Epoch(number, -3.0 / number, math.nan, 1.0) for number in (1, 2, 3)]
+    _, points = curve_figure(history, {1: -2.5, 3: -1.0}).axes[0].lines
+    assert points.get_xydata().tolist() == [[1, -2.5], [3, -1.0]]

@@ -15,7 +15,8 @@ from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
 from improv.sampling.kernels import random_state
 from improv.train.compiled import negative_samples
-from improv.train.presets import PRESETS, Recipe
+from improv.train.presets import PRESETS
+from improv.train.recipe import Recipe
 from improv.train.trainer import Epoch, Trainer, last_path
 
 PIECES = rolls(5)
