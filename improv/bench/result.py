@@ -23,5 +23,8 @@ class Result:
 
     @property
     def ratio(self) -> float | None:
-        """How many times `value` the reference is; None where there is none."""
-        return self.reference / self.value if self.reference is not None and self.value else None
+        """How many times better than the reference `value` is, a rate being better the higher it is and all else the
+        lower; None where there is no reference."""
+        if self.reference is None or not self.value or not self.reference:
+            return None
+        return self.value / self.reference if self.unit.endswith("/s") else self.reference / self.value

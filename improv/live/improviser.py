@@ -12,7 +12,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from improv.knobs import Controls
+from improv.knobs import Controls, K
 from improv.live.listening import KeyListener, Register
 from improv.live.modes import Turn
 from improv.model.sequence_model import SequenceModel
@@ -149,7 +149,8 @@ class Improviser:
         nobody = silence(self.config.n_pitches)
         clamped = Turn(partner_plays=True, clamped=True, whose="both")
         other = Improviser(self.model, 0, self.sampler)  # so that our own choices stay those of our seed
-        other.answer(nobody, clamped, Controls(k=1))
+        for k in (K.low, K.high):  # others may run the shortest chains than the longest
+            other.answer(nobody, clamped, Controls(k=int(k)), deadline=-math.inf)
         other.hear(nobody)
 
     def _held(self, player: Frame, begun: Frame) -> NDArray[np.int8]:
@@ -175,4 +176,4 @@ class Improviser:
 
     def _advance(self, frames: NDArray[np.uint8]) -> None:
         first = self.number - len(frames)
-        self._frames.hear(self.model.inputs(transpose(frames, self._shift), first, self.bar_beats))
+        self._frames.hear(self.model.inputs(transpose(frames, self._shift), first, self.bar_beats).numpy())

@@ -9,6 +9,7 @@ from improv.knobs import Controls
 from improv.live.modes import Turn
 from improv.music.key import Key
 from improv.music.pianoroll import Frame
+from improv.sampling.calibration import Choice
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,10 @@ class Load:
 
 @dataclass(frozen=True)
 class Quicken:
-    """What the model that was loaded needs is compiled: use it."""
+    """All that the model from `path` needs is compiled: let `choice` run its chain."""
 
-    load: Load
+    path: str
+    choice: Choice
 
 
 @dataclass(frozen=True)

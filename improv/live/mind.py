@@ -32,7 +32,7 @@ class Mind:
         timed: whether the ticks it is told are moments of time.perf_counter, so that no chain may outlast them.
     """
 
-    compile_aside: Callable[[Load], None] | None = None
+    compile_aside: Callable[[Load, SequenceModel], None] | None = None
     timed: bool = False
     key: Key | None = None
     improviser: Improviser | None = None
@@ -45,9 +45,8 @@ class Mind:
                 case Load():
                     with ordinary():
                         return self._load(job)
-                case Quicken(load):
-                    with ordinary():
-                        return self._quicken(load)
+                case Quicken():
+                    return self._quicken(job)
                 case Follow(key):
                     self.key = key
                     if self.improviser is not None:
@@ -70,44 +69,31 @@ class Mind:
 
         from improv.live.improviser import Improviser
         from improv.model import checkpoint
-        from improv.sampling.calibration import choose
+        from improv.sampling.calibration import Choice, choose
 
         torch.set_num_threads(1)  # more threads make one small chain slower, and steal the loop's core
         model, _ = checkpoint.load(Path(job.path))
-        if self._must_wait(job, model):
-            improviser = Improviser(model, job.seed, "torch", self.key)
-            why = "torch samples until the faster chain is compiled, which is done once"
+        if self.compile_aside is not None and _must_wait(job, model):
+            self.compile_aside(job, model)
+            choice = Choice("torch", "the torch chain samples until a faster one is compiled, which is done once")
         else:
             choice = choose(model, job.k, job.device)
-            improviser, why = Improviser(model, job.seed, choice.sampler, self.key), choice.why
+        improviser = Improviser(model, job.seed, choice.sampler, self.key)
         improviser.warm_up()
         config = model.config
-        loaded = Loaded(job.path, config.grid, config.low, config.n_pitches, improviser.sampler, why)
+        loaded = Loaded(job.path, config.grid, config.low, config.n_pitches, choice.sampler, choice.why)
         if self.improviser is not None and self.loaded is not None and loaded.has_frames_of(self.loaded):
             improviser.remember(self.improviser)
         self.improviser, self.loaded = improviser, loaded
         gc.freeze()  # to look through all of torch for garbage would stop the loop for a third of a second
         return loaded
 
-    def _must_wait(self, job: Load, model: SequenceModel) -> bool:
-        """Whether something that the model needs has to be compiled first, aside."""
-        from improv.live.improviser import Improviser
-        from improv.sampling.compiled import cached
-
-        if self.compile_aside is None or job.device == "torch" or cached(Improviser(model, 0).warm_up):
-            return False
-        self.compile_aside(job)
-        return True
-
-    def _quicken(self, job: Load) -> Sampler | None:
-        from improv.sampling.calibration import choose
-
+    def _quicken(self, job: Quicken) -> Sampler | None:
         if self.improviser is None or self.loaded is None or self.loaded.path != job.path:
             return None  # another model has been loaded since
-        choice = choose(self.improviser.model, job.k, job.device)
-        self.improviser.change_sampler(choice.sampler)
-        self.improviser.warm_up()
-        return Sampler(choice.sampler, choice.why)
+        self.improviser.change_sampler(job.choice.sampler)
+        gc.freeze()
+        return Sampler(job.choice.sampler, job.choice.why)
 
     def _think(self, job: Think) -> Answer | None:
         started = time.perf_counter()
@@ -123,3 +109,15 @@ class Mind:
         return Answer(
             job.performance, job.number, frame, seconds, key.name if key is not None else "", self.improviser.steps
         )
+
+
+def _must_wait(job: Load, model: SequenceModel) -> bool:
+    """Whether something has to be compiled before the fastest can play, or may have to be, for a GPU."""
+    from improv.live.improviser import Improviser
+    from improv.sampling.calibration import runnable
+    from improv.sampling.compiled import cached
+
+    samplers = runnable(job.device)
+    if samplers == ["torch"]:
+        return False
+    return bool(set(samplers) - {"cpu", "torch"}) or not cached(Improviser(model, 0).warm_up)

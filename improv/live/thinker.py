@@ -6,14 +6,17 @@ The loop hands over jobs and finds the results in its inbox; jobs run one after 
 from __future__ import annotations
 
 import queue
-import subprocess
-import sys
 import threading
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from improv.live import warm_up
 from improv.live.clock import Inbox
-from improv.live.jobs import Failed, Job, Load, Quicken
+from improv.live.jobs import Job, Load, Quicken
+from improv.live.messages import Problem
 from improv.live.mind import Mind
+
+if TYPE_CHECKING:
+    from improv.model.sequence_model import SequenceModel
 
 
 class Asking(Protocol):
@@ -43,17 +46,20 @@ class Thinker:
             if result is not None:
                 self._inbox.put(result)
 
-    def _compile_aside(self, load: Load) -> None:
-        threading.Thread(target=self._compile, args=(load,), name="compiling", daemon=True).start()
+    def _compile_aside(self, load: Load, model: SequenceModel) -> None:
+        threading.Thread(target=self._compile, args=(load, model), name="compiling", daemon=True).start()
 
-    def _compile(self, load: Load) -> None:
-        """Fills the cache of compiled code from another process, which cannot keep the loop waiting."""
-        command = [sys.executable, "-m", "improv.live.warm_up", load.path]
-        quiet = subprocess.DEVNULL
-        if subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet).returncode == 0:
-            self.ask(Quicken(load))
-        else:
-            self._inbox.put(Failed("the faster chain could not be compiled: torch goes on sampling", load))
+    def _compile(self, load: Load, model: SequenceModel) -> None:
+        """Fills the cache of compiled code from another process, which cannot keep the loop waiting, and loads it."""
+        from improv.live.improviser import Improviser
+        from improv.sampling.calibration import choose
+
+        try:
+            warm_up.in_another_process(load.path)
+            Improviser(model, load.seed).warm_up()
+            self.ask(Quicken(load.path, choose(model, load.k, load.device)))
+        except Exception as error:  # the music goes on
+            self._inbox.put(Problem(f"the torch chain goes on, for no faster one could be made ready: {error}"))
 
 
 class InlineThinker:

@@ -1,18 +1,33 @@
-"""Compiles what the model named by the first argument needs to play, into numba's cache: `thinker` runs this aside."""
+"""Compiles what a model needs to play, into numba's cache: `python -m improv.live.warm_up M.pt`.
+
+The engine has it done in a process of its own, beside which it plays: compiling would keep the interpreter's lock.
+"""
 
 import os
+import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
 
-import torch
 
-from improv.live.improviser import Improviser
-from improv.model import checkpoint
+def in_another_process(model: str) -> None:
+    """Does it for the checkpoint at the path `model`, and waits: half a minute, or a second where nothing is missing.
+
+    Raises:
+        subprocess.CalledProcessError: it could not be done.
+    """
+    quiet = subprocess.DEVNULL
+    command = [sys.executable, "-m", "improv.live.warm_up", model]
+    subprocess.run(command, stdin=quiet, stdout=quiet, stderr=quiet, check=True)
 
 
 def main() -> None:
     """Compiles, politely."""
+    import torch
+
+    from improv.live.improviser import Improviser
+    from improv.model import checkpoint
+
     with suppress(AttributeError, OSError):
         os.nice(10)
     torch.set_num_threads(1)

@@ -80,7 +80,7 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 def _check_weights(config: Config, weights: Mapping[str, Tensor]) -> None:
     """The names, shapes and values of the weights, before anything of the claimed size is made for them."""
-    with torch.device("meta"):  # where a product that is not in place would load torch's compiler, for a second
+    with torch.device("meta"):
         expected = {name: tensor.shape for name, tensor in SequenceModel(config).state_dict().items()}
     if set(weights) != set(expected):
         raise ValueError("its weights have other names")

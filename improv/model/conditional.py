@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from improv.model.config import Config
 from improv.model.core import Past
+from improv.model.initial import gaussian
 
 
 class Conditional(nn.Module):
@@ -17,8 +18,8 @@ class Conditional(nn.Module):
         """Makes the parameters."""
         self.b_v = nn.Parameter(torch.zeros(config.n_visible))
         self.b_h = nn.Parameter(torch.zeros(config.hidden))
-        self.W_uv = nn.Parameter(torch.randn(config.recurrent, config.n_visible).mul_(0.0001))
-        self.W_uh = nn.Parameter(torch.randn(config.recurrent, config.hidden).mul_(0.0001))
+        self.W_uv = nn.Parameter(gaussian(0.0001, config.recurrent, config.n_visible))
+        self.W_uh = nn.Parameter(gaussian(0.0001, config.recurrent, config.hidden))
 
     def biases(self, past: Past) -> tuple[Tensor, Tensor]:
         """b_v(t) [..., V] and b_h(t) [..., H]."""

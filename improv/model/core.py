@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from improv.model.config import Config
+from improv.model.initial import gaussian
 from improv.model.intervals import Intervals
 
 REACH = 12  # semitones to either side that a pitch of the tied core tells apart
@@ -47,7 +48,7 @@ class Cores(nn.Module):
         if config.core == "tanh":  # the reference's scale; the gated cores keep torch's, which they need to learn
             for name, parameter in self.core.named_parameters():
                 shape = parameter.shape
-                parameter.data = torch.randn(shape).mul_(0.0001) if "weight" in name else torch.zeros(shape)
+                parameter.data = gaussian(0.0001, *shape) if "weight" in name else torch.zeros(shape)
             self.core.bias_hh_l0.requires_grad_(False)  # the paper's core has one bias, not two
         rows = 2 if config.core == "lstm" else 1
         self.u0 = nn.Parameter(torch.zeros(rows, config.recurrent), requires_grad=config.learn_u0)

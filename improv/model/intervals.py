@@ -5,6 +5,8 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
+from improv.model.initial import gaussian
+
 OCTAVE = 12
 
 
@@ -24,8 +26,8 @@ class Intervals(nn.Module):
         super().__init__()
         self.n_pitches, self.channels, self.features = n_pitches, channels, features
         self.reach, self.above = reach, above
-        self.near = nn.Parameter(torch.randn(2 * reach + 1, channels, features).mul_(0.15 * scale))
-        self.octave = nn.Parameter(torch.randn(OCTAVE, channels, features).mul_(0.05 * scale))
+        self.near = nn.Parameter(gaussian(0.15 * scale, 2 * reach + 1, channels, features))
+        self.octave = nn.Parameter(gaussian(0.05 * scale, OCTAVE, channels, features))
         self.any = nn.Parameter(torch.zeros(channels, features))
         self._matrix: Tensor | None = None
 

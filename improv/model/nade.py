@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from improv.model.conditional import Conditional
 from improv.model.config import Config
 from improv.model.core import Past
+from improv.model.initial import gaussian
 from improv.model.intervals import Intervals
 
 REACH = 24  # semitones above that a tied pitch tells apart
@@ -37,8 +38,8 @@ class Nade(Conditional):
     def __init__(self, config: Config) -> None:
         super().__init__()
         self.register_buffer("order", order(config), persistent=False)
-        self.W = nn.Parameter(torch.randn(config.n_visible, config.hidden).mul_(0.01))
-        self.U = nn.Parameter(torch.randn(config.n_visible, config.hidden).mul_(0.01))
+        self.W = nn.Parameter(gaussian(0.01, config.n_visible, config.hidden))
+        self.U = nn.Parameter(gaussian(0.01, config.n_visible, config.hidden))
         self.add_biases(config)
 
     def logits(self, v: Tensor, past: Past) -> Tensor:
@@ -100,7 +101,7 @@ class TiedNade(nn.Module):
         self.out = nn.Linear(size, config.channels)
         self.sounds = nn.Parameter(torch.tensor(8.0))  # how much likelier a pitch is struck that sounds
         self.b_v = nn.Parameter(torch.zeros(config.n_visible))
-        self.W_uv = nn.Parameter(torch.randn(config.recurrent, config.n_visible).mul_(0.0001))
+        self.W_uv = nn.Parameter(gaussian(0.0001, config.recurrent, config.n_visible))
 
     def start(self, past: Past) -> tuple[Tensor, Tensor]:
         """Before any unit is drawn: pre-activations [..., P, tied] of all pitches, and b_v(t) [..., V]."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from improv.model.conditional import Conditional
 from improv.model.config import Config
 from improv.model.core import Past
+from improv.model.initial import gaussian
 from improv.model.intervals import Intervals
 
 REACH = 24  # semitones to either side that a tied hidden unit tells apart
@@ -21,7 +22,7 @@ class ConditionalRbm(Conditional):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        self.W = nn.Parameter(torch.randn(config.n_visible, config.hidden).mul_(0.01))
+        self.W = nn.Parameter(gaussian(0.01, config.n_visible, config.hidden))
         self.add_biases(config)
 
 
@@ -38,7 +39,7 @@ class TiedRbm(nn.Module):
         self.to_hidden = nn.Linear(size, hidden)
         self.overall = nn.Linear(config.recurrent, hidden, bias=False)
         self.b_v = nn.Parameter(torch.zeros(config.n_visible))
-        self.W_uv = nn.Parameter(0.0001 * torch.randn(config.recurrent, config.n_visible))
+        self.W_uv = nn.Parameter(gaussian(0.0001, config.recurrent, config.n_visible))
 
     @property
     def W(self) -> Tensor:

@@ -7,8 +7,7 @@ same distribution; `reference` is the oracle the others are tested against.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,7 @@ FREE = -1
 SAMPLERS = ("cpu", "torch", "cuda-graph", "triton")
 
 
-@dataclass(frozen=True)
-class Sample:
+class Sample(NamedTuple):
     """Where N chains ended: v uint8 [N, V], P(v = 1 | last h) float32 [N, V], which clamps override, and after how
     many Gibbs steps."""
 

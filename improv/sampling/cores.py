@@ -1,6 +1,7 @@
 """The recurrent cores in compiled code: for one frame at a time, torch spends most of its time between the operations.
 
-The tanh core and the GRU are run here, frame by frame as the music is heard; the others stay with torch.
+The tanh core and the GRU are run here, frame by frame as the music is heard; the others stay with torch. All calls are
+so short that they keep the interpreter's lock: to get it back from a busy thread would take longer.
 """
 
 from typing import Any, Protocol
@@ -18,6 +19,8 @@ from improv.model.sequence_model import SequenceModel
 from improv.sampling import kernels
 from improv.sampling.chain import Floats
 
+TOGETHER = 8  # frames heard in one call
+
 
 class Memory(Protocol):
     """The recurrent state of one performance: what the next frame is conditioned on."""
@@ -25,7 +28,7 @@ class Memory(Protocol):
     def forget(self) -> None:
         """Nothing has been heard."""
 
-    def hear(self, inputs: Tensor) -> None:
+    def hear(self, inputs: Floats) -> None:
         """Takes in the cores' inputs [T, n_inputs] of frames that are over."""
 
     def past(self) -> Past:
@@ -46,10 +49,10 @@ class TorchMemory:
         """See Memory."""
         self._state = self._model.cores.initial(1)
 
-    def hear(self, inputs: Tensor) -> None:
+    def hear(self, inputs: Floats) -> None:
         """See Memory."""
         with torch.inference_mode():
-            _, self._state = self._model.pasts(inputs.unsqueeze(0), self._state)
+            _, self._state = self._model.pasts(torch.from_numpy(inputs).unsqueeze(0), self._state)
 
     def past(self) -> Past:
         """See Memory."""
@@ -84,9 +87,10 @@ class CompiledMemory:
         """See Memory."""
         self._u = self._u0.copy()
 
-    def hear(self, inputs: Tensor) -> None:
+    def hear(self, inputs: Floats) -> None:
         """See Memory."""
-        self._hear(inputs.numpy(), *self._weights, self._u)  # type: ignore[call-arg]
+        for first in range(0, len(inputs), TOGETHER):
+            self._hear(inputs[first : first + TOGETHER], *self._weights, self._u)  # type: ignore[call-arg]
 
     def past(self) -> Past:
         """See Memory."""
@@ -95,22 +99,22 @@ class CompiledMemory:
     def biases(self) -> tuple[Floats, Floats]:
         """See Memory."""
         assert self._biases is not None
-        b_v, b_h, w_uv, w_uh = self._biases
-        b_v, b_h = b_v.copy(), b_h.copy()
-        _add_product(b_v[0], self._u, w_uv)
-        _add_product(b_h[0], self._u, w_uh)
-        return b_v, b_h
+        bias, weights, n_visible = self._biases
+        both = np.empty((1, len(bias)), np.float32)
+        _affine(self._u, weights, bias, both)
+        return both[:, :n_visible], both[:, n_visible:]
 
 
-def _bias_weights(rbm: ConditionalRbm) -> list[Floats]:
-    return [_array(rbm.b_v[None]), _array(rbm.b_h[None]), _array(rbm.W_uv), _array(rbm.W_uh)]
+def _bias_weights(rbm: ConditionalRbm) -> tuple[Floats, Floats, int]:
+    """Both layers' biases side by side, [V + H], the weights they get from the state, [R, V + H], and V."""
+    return _array(torch.cat([rbm.b_v, rbm.b_h])), _array(torch.cat([rbm.W_uv, rbm.W_uh], dim=1)), len(rbm.b_v)
 
 
 def _array(tensor: Tensor) -> NDArray[Any]:
     return np.array(tensor.detach().numpy(), np.float32, order="C")
 
 
-@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _add_product(to, x, weights):  # type: ignore[no-untyped-def]
     """to [N] += x [M] weights [M, N]; what is zero in x costs nothing."""
     for i in range(len(x)):
@@ -120,7 +124,14 @@ def _add_product(to, x, weights):  # type: ignore[no-untyped-def]
                 to[j] += factor * row[j]
 
 
-@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+@njit(cache=True, fastmath=True, error_model="numpy")
+def _affine(u, weights, bias, to):  # type: ignore[no-untyped-def]
+    """to [1, N] = bias [N] + u [R] weights [R, N]."""
+    to[0] = bias
+    _add_product(to[0], u, weights)
+
+
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _hear_tanh(inputs, w_in, w_rec, b_in, b_rec, u):  # type: ignore[no-untyped-def]
     """u = tanh(b_u + x W_vu + u W_uu) over inputs x [T, I], in place; w_in [I, R], w_rec [R, R]."""
     pre = kernels.aligned(len(u))
@@ -133,7 +144,7 @@ def _hear_tanh(inputs, w_in, w_rec, b_in, b_rec, u):  # type: ignore[no-untyped-
             u[j] = kernels.tanh(pre[j])
 
 
-@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+@njit(cache=True, fastmath=True, error_model="numpy")
 def _hear_gru(inputs, w_in, w_rec, b_in, b_rec, u):  # type: ignore[no-untyped-def]
     """The GRU as torch has it: gates r, z and n side by side in w_in [I, 3 R] and w_rec [R, 3 R]."""
     n = len(u)

@@ -36,18 +36,22 @@ class CpuChain:
         means = np.empty(v.shape, np.float32)
         held = np.full(v.shape, FREE, np.int8) if held is None else np.array(held, order="C")
         b_v, b_h, beta = np.ascontiguousarray(b_v), np.ascontiguousarray(b_h), 1 / temperature
+        sample = _short if len(v) * k <= self._block else _long
 
         def run(steps: int) -> None:
-            kernels.gibbs(self._w, self._w_t, b_v, b_h, v, means, held, steps, beta, self._rng)
+            sample(self._w, self._w_t, b_v, b_h, v, means, held, steps, beta, self._rng)
 
-        done = in_blocks(run, k, self._block, deadline)
-        _to_means(means, held)
-        return Sample(v, means, done)
+        return Sample(v, means, in_blocks(run, k, self._block, deadline))
 
 
-@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
-def _to_means(logits, held):  # type: ignore[no-untyped-def]
-    """Makes means of logits [N, V], in place."""
-    for n in range(len(logits)):
-        for i in range(logits.shape[1]):
-            logits[n, i] = kernels.sigmoid(logits[n, i]) if held[n, i] < 0 else held[n, i]
+def _sample(w, w_t, b_v, b_h, v, means, held, k, beta, rng):  # type: ignore[no-untyped-def]
+    """The steps, and the means of where they end; arguments as of kernels.gibbs."""
+    kernels.gibbs(w, w_t, b_v, b_h, v, means, held, k, beta, rng)
+    for n in range(len(v)):
+        for i in range(v.shape[1]):
+            means[n, i] = kernels.sigmoid(means[n, i]) if held[n, i] < 0 else held[n, i]
+
+
+_long = njit(nogil=True, cache=True, fastmath=True, error_model="numpy")(_sample)
+_short = njit(cache=True, fastmath=True, error_model="numpy")(_sample)
+"""Keeps the interpreter's lock: to get it back from a busy thread takes longer than so few steps."""

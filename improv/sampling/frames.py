@@ -4,10 +4,9 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from improv.model.sequence_model import SequenceModel
-from improv.sampling.chain import Bits, make_chain
+from improv.sampling.chain import Bits, Floats, make_chain
 from improv.sampling.cores import CompiledMemory, Memory, TorchMemory
 from improv.sampling.nade import CompiledNade, NadeSampler, TorchNade
 
@@ -38,7 +37,7 @@ class FrameSampler:
         """Nothing has been heard."""
         self._memory.forget()
 
-    def hear(self, inputs: Tensor) -> None:
+    def hear(self, inputs: Floats) -> None:
         """Takes in the cores' inputs [T, n_inputs] of frames that are over."""
         self._memory.hear(inputs)
 

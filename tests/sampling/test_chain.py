@@ -131,12 +131,14 @@ def test_cold_chains_play_safe_and_hot_ones_dare(sampler: str) -> None:
     assert shares[0] > shares[1] > shares[2]
 
 
+@pytest.mark.parametrize("k", [1, 10**6])
 @pytest.mark.parametrize("held", [None, [1, -1, -1, -1, -1, -1]])
-def test_one_compiled_kernel_serves_every_frame(held: list[int] | None) -> None:
-    from improv.sampling import kernels
+def test_one_compiled_kernel_serves_every_frame(held: list[int] | None, k: int) -> None:
+    from improv.sampling import cpu
 
-    sampled("cpu", n=1, held=held)
-    assert len(kernels.gibbs.signatures) == 1, "a second would be compiled while music plays"
+    sampled("cpu", n=1, k=k, held=held)
+    kernel = cpu._short if k == 1 else cpu._long
+    assert len(kernel.signatures) == 1, "a second would be compiled while music plays"
 
 
 def test_an_unknown_sampler_is_refused() -> None:

@@ -1,0 +1,164 @@
+"""The live frame on one thread: biases, Gibbs chain and recurrent step, beside other ways to write it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import numpy as np
+import torch
+
+from improv.bench import references
+from improv.bench.references import Task
+from improv.bench.result import Result
+from improv.bench.timing import durations, in_turns
+from improv.live.engine_main import SWITCH_SECONDS
+from improv.model import checkpoint
+from improv.model.config import Config
+from improv.model.rbm import ConditionalRbm
+from improv.model.sequence_model import SequenceModel
+from improv.music.midifile import read_score
+from improv.music.score import to_roll
+from improv.resources import asset, bundled_model
+from improv.sampling.calibration import runnable
+from improv.sampling.chain import FREE, make_chain
+from improv.sampling.frames import FrameSampler
+
+ROUNDS = 40
+FIRST, EAGER = "torch eager, as first written", "torch eager, fewest operations"
+NUMPY, DENSE = "numpy", "numba, dense sweeps of W and its transpose"
+TURNS = 6  # beside the busy thread
+
+
+def chain(rounds: int = ROUNDS, seconds: float = 6.0) -> Iterator[Result]:
+    """Figures of the frame; `seconds` is for each of those whose 99th percentile is told."""
+    torch.set_num_threads(1)
+    model, larger = bundled_weights(150, 100), bundled_weights(512, 512)
+    yield from _beside_others(model, rounds)
+    yield from _longer(model, rounds)
+    yield from _beside_a_busy_thread(model, seconds)
+    yield from _beside_others(larger, rounds)
+    for sampler in runnable():
+        if sampler not in ("cpu", "torch"):
+            yield from _on_the_gpu(sampler, model, seconds)
+            yield from _on_the_gpu(sampler, larger, seconds)
+
+
+def bundled_weights(hidden: int, recurrent: int) -> SequenceModel:
+    """The tutorial's kind of model, 88 visible units, with weights and biases out of the bundled one.
+
+    Untrained weights would not do: how many units flip in a step decides how long it takes. Of W these are the rows of
+    sounding pitches, and the columns of as many hidden units as are asked for, repeated and scaled down where there are
+    not enough; the biases are those of a frame of the demo tune. The core's weights are random.
+    """
+    partner, _ = checkpoint.load(bundled_model())
+    frames = to_roll(read_score(asset("demo.mid")), partner.config.grid).frames[:200]
+    past, _ = partner.pasts(partner.inputs(frames, 0, 4.0).unsqueeze(0))
+    assert partner.rbm is not None
+    b_v, b_h = (bias[0, -1] for bias in partner.rbm.biases(past))
+    model = SequenceModel(Config(hidden=hidden, recurrent=recurrent, onsets=False, bars=False, normalised=False))
+    assert isinstance(model.rbm, ConditionalRbm)
+    n_visible, columns = model.config.n_visible, torch.arange(hidden) % len(b_h)
+    scale = min(1.0, len(b_h) / hidden)
+    model.rbm.W.data = scale * partner.rbm.W[:n_visible, columns]
+    model.rbm.b_v.data, model.rbm.b_h.data = b_v[:n_visible].clone(), b_h[columns]
+    return model.eval().requires_grad_(False)
+
+
+def flips(model: SequenceModel, steps: int = 1000) -> float:
+    """The share of hidden units that flip in a Gibbs step."""
+    p = model.rbm
+    assert isinstance(p, ConditionalRbm)
+    v, before, flipped = torch.zeros_like(p.b_v), torch.zeros_like(p.b_h), []
+    for _ in range(steps):
+        h = torch.bernoulli(torch.sigmoid(v @ p.W + p.b_h))
+        v = torch.bernoulli(torch.sigmoid(h @ p.W.T + p.b_v))
+        flipped.append(float((h != before).float().mean()))
+        before = h
+    return float(np.mean(flipped[1:]))
+
+
+def ours(model: SequenceModel, k: int) -> Task:
+    """The frame as the live partner computes it."""
+    sampler = FrameSampler(model, 0, "cpu")
+    free, heard = np.full(model.config.n_visible, FREE, np.int8), np.zeros((1, model.config.n_inputs), np.float32)
+
+    def frame() -> None:
+        v, _ = sampler.sample(free, 1.0, k)
+        heard[0] = v
+        sampler.hear(heard)
+
+    return frame
+
+
+def _told(model: SequenceModel) -> str:
+    c, flipped = model.config, 100 * flips(model)
+    return f"{c.n_visible}x{c.hidden}, tanh core of {c.recurrent}, k = 25, {flipped:.0f} % of hidden units flip a step"
+
+
+def _beside_others(model: SequenceModel, rounds: int) -> Iterator[Result]:
+    others = {
+        FIRST: references.first_eager,
+        EAGER: references.eager,
+        NUMPY: references.plain_numpy,
+        DENSE: references.dense_numba,
+    }
+    taken = in_turns({"ours": ours(model, 25)} | {name: make(model, 25) for name, make in others.items()}, rounds)
+    told = _told(model)
+    for name in others:
+        yield Result(f"frame, {told}", 1e6 * taken["ours"], "us", 1e6 * taken[name], name)
+
+
+def _longer(model: SequenceModel, rounds: int) -> Iterator[Result]:
+    taken = in_turns({"100": ours(model, 100), "1000": ours(model, 1000)}, rounds)
+    yield Result("frame at k = 1000", 1e6 * taken["1000"], "us", 1e6 * taken["100"], "the same at k = 100")
+
+
+def _beside_a_busy_thread(model: SequenceModel, seconds: float) -> Iterator[Result]:
+    tasks = {"ours": ours(model, 25), EAGER: references.eager(model, 25)}
+    for interval, whose in ((0.005, "Python's"), (SWITCH_SECONDS, "the engine's")):
+        with _busy_thread(interval):
+            p99 = in_turns(tasks, TURNS, seconds / TURNS, percent=99)
+        name = f"frame at k = 25 beside a busy Python thread, {whose} switch interval, p99"
+        yield Result(name, 1000 * p99["ours"], "ms", 1000 * p99[EAGER], EAGER)
+
+
+@contextmanager
+def _busy_thread(switch_interval: float) -> Iterator[None]:
+    """A thread that wants the interpreter all the time; who else wants it waits for `switch_interval` seconds."""
+    over, before = threading.Event(), sys.getswitchinterval()
+
+    def work() -> None:
+        while not over.is_set():
+            sum(range(100))
+
+    thread = threading.Thread(target=work)
+    sys.setswitchinterval(switch_interval)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        sys.setswitchinterval(before)
+
+
+def _on_the_gpu(sampler: str, model: SequenceModel, seconds: float) -> Iterator[Result]:
+    """Chains alone, from the host's memory to the host's memory, beside torch eager on the CPU."""
+    p = model.rbm
+    assert isinstance(p, ConditionalRbm)
+    for k in (25, 1000):
+        for n in (1, 256):
+            b_v, b_h = (np.tile(bias.numpy(), (n, 1)) for bias in (p.b_v, p.b_h))
+            start, figures = np.zeros(b_v.shape, np.uint8), {}
+            for name in (sampler, "torch"):
+                task = partial(make_chain(p.W.numpy(), 0, name).sample, b_v, b_h, start, k, 1.0)
+                task()
+                taken = durations(task, seconds)
+                figures[name] = [1e6 * float(np.percentile(taken, percent)) for percent in (50, 99)]
+            for at, percent in enumerate(("p50", "p99")):
+                name = f"{sampler} chain, {p.W.shape[0]}x{p.W.shape[1]}, k = {k}, N = {n}, {percent}"
+                yield Result(name, figures[sampler][at], "us", figures["torch"][at], "torch on the CPU")

@@ -1,0 +1,104 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from improv.knobs import Controls, K
+from improv.live import warm_up
+from improv.live.clock import RealClock
+from improv.live.improviser import Improviser
+from improv.live.jobs import Answer, Load, Loaded, Sampler, Think
+from improv.live.modes import Turn
+from improv.live.thinker import Thinker
+from improv.model import checkpoint
+from improv.music.pianoroll import silence
+
+ALONE = Turn(partner_plays=True, clamped=False, whose="partner")
+PATIENCE = 240.0  # seconds to compile in, on the slowest machine
+
+
+def test_after_the_warm_up_nothing_is_compiled_any_more(tiny_model: Path) -> None:
+    from improv.sampling.compiled import cached
+
+    model, _ = checkpoint.load(tiny_model)
+    warm_up.in_another_process(str(tiny_model))
+    improviser = Improviser(model, 0)
+    nobody = silence(model.config.n_pitches)
+
+    def play() -> None:
+        for k in (1, 25, int(K.high)):
+            for clamped in (False, True):
+                improviser.answer(nobody, Turn(True, clamped, "both"), Controls(k=k))
+                improviser.hear(nobody, nobody)
+        for _ in range(20):
+            improviser.hear(nobody)
+        improviser.forget()
+
+    assert cached(play)
+
+
+def test_a_model_that_cannot_be_loaded_is_no_success(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        warm_up.in_another_process(str(tmp_path / "missing.pt"))
+
+
+@pytest.mark.slow
+def test_torch_plays_until_what_is_faster_is_compiled(tiny_model: Path, tmp_path: Path) -> None:
+    """In a process of its own: this one has compiled everything already."""
+    code = f"from test_warm_up import play_at_once; from pathlib import Path; play_at_once(Path({str(tiny_model)!r}))"
+    tests = [str(Path(__file__).parent), str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
+    import os
+
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(tests)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def play_at_once(path: Path) -> None:
+    """A thinker answers before anything is compiled, and goes on with the compiled chain when that is."""
+    clock = RealClock()
+    thinker = Thinker(clock.inbox)
+    thinker.ask(Load(str(path), 1, 25))
+
+    def result(kind: type) -> object:
+        item = clock.wait(clock.now() + PATIENCE)
+        assert isinstance(item, kind), item
+        return item
+
+    loaded = result(Loaded)
+    assert isinstance(loaded, Loaded)
+    assert loaded.sampler == "torch"
+
+    def think(number: int) -> None:
+        nobody = silence(loaded.n_pitches)
+        heard = [(nobody, nobody)] * (number > 0)
+        thinker.ask(Think(1, number, heard, nobody, ALONE, Controls(k=25), time.perf_counter() + PATIENCE))
+
+    think(0)
+    first = result(Answer)
+    assert isinstance(first, Answer)
+    assert first.steps == 25
+    faster = result(Sampler)
+    assert isinstance(faster, Sampler)
+    assert faster.sampler in ("cpu", "torch")
+    think(1)
+    second = result(Answer)
+    assert isinstance(second, Answer)
+    assert np.isin(second.frame, (0, 1)).all()
+
+
+def test_a_chain_stops_for_its_tick_and_the_answer_says_after_how_many_steps(tiny_model: Path) -> None:
+    clock = RealClock()
+    thinker = Thinker(clock.inbox)
+    thinker.ask(Load(str(tiny_model), 1, 25, "torch"))
+    loaded = clock.wait(clock.now() + PATIENCE)
+    assert isinstance(loaded, Loaded)
+    nobody, steps = silence(loaded.n_pitches), 10**7  # minutes of them
+    tick = time.perf_counter()
+    thinker.ask(Think(1, 0, [], nobody, ALONE, Controls(k=steps), tick))
+    answer = clock.wait(clock.now() + PATIENCE)
+    assert isinstance(answer, Answer)
+    assert 0 < answer.steps < steps
