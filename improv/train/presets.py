@@ -33,18 +33,8 @@ AN_RBM_BESIDE = "the same with an RBM beside, for the likelihood of that"
 PRESETS = {
     "partner": Preset(
         "a partner for jamming: sixteenths, struck and held notes told apart",
-        Recipe(
-            epochs=12,
-            patience=3,
-            rbm_epochs=4,
-            cd_steps=25,
-            batch=4,
-            learning_rate=0.006,
-            warm_up=0.01,
-            average=0.998,
-            alone=0.4,
-        ),
-        {"estimator": "both", "tied": 28, "hidden": 264, "recurrent": 192, "core": "gru"},
+        Recipe(epochs=20, cd_steps=10, elsewhere=0.25, batch=24, alone=0.4),
+        {"hidden": 200, "recurrent": 256, "core": "gru"},
         {"grid": 0.25},
     ),
     "jsb": Preset("for likelihood on the JSB Chorales' piano-rolls", JSB, BENCHMARK_MODEL, BEATS),

@@ -53,9 +53,9 @@ def test_training_writes_the_model_the_last_state_and_the_curve(data: Path, tmp_
     assert str(out) in done.stderr
 
 
-def test_a_partner_is_a_nade_and_then_an_rbm_beside_it(data: Path, tmp_path: Path) -> None:
+def test_a_nade_learns_and_then_an_rbm_beside_it(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "m.pt"
-    small = ("--hidden", 100, "--recurrent", 4, "--tied", 4, "--length", 32)
+    small = ("--estimator", "both", "--tied", 4, "--hidden", 100, "--recurrent", 4, "--length", 32)
     done = run("train", data, "--out", out, "--epochs", 1, "--rbm-epochs", 1, "--json", *small)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["epochs"] == 2
