@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="annealing steps of that estimate, 1 to 1000000: more are more exact (default 300)",
     )  # fmt: skip
     parser.add_argument(
-        "--free-frames", type=whole(1, 1_000_000), default=2000, metavar="N",
-        help="frames that the model plays alone, 1 to 1000000 (default 2000)",
+        "--free-frames", type=whole(1, 1_000_000), default=4000, metavar="N",
+        help="frames that the model plays alone, in pieces as long as those of DATA, 1 to 1000000 (default 4000)",
     )  # fmt: skip
     parser.add_argument(
         "--plot", type=picture, metavar="X.png",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,7 @@ class Effort:
 
     chains: int = 16
     betas: int = 300
-    free_frames: int = 2000
+    free_frames: int = 4000
 
 
 @dataclass
@@ -64,8 +65,8 @@ def evaluate(
     """All figures of `improv eval` over the pieces, by the names of the command line's contract.
 
     `log_likelihood` is the mean over all frames in nats, `log_likelihood_error` the standard error of its estimate,
-    zero where it is exact; accuracies are in 0..1 (Bay et al. 2009). `on_frames` hears of progress, `on_played` of what
-    the model played alone.
+    zero where it is exact; accuracies are in 0..1 (Bay et al. 2009). `on_frames` hears of progress, `on_played` of the
+    longest piece that the model played alone.
 
     Raises:
         ImprovError: a piece covers other pitches than the model.
@@ -82,8 +83,8 @@ def evaluate(
             _add_pseudo(sums, model, v[chosen], past.at(chosen))
         on_frames(len(v))
     frames = sums.frames
-    played = generate(Improviser(model, seed), effort.free_frames, Controls())
-    on_played(played)
+    played = _play(model, pieces, effort.free_frames, seed)
+    on_played(max(played, key=len))
     figures = {
         "log_likelihood": sums.log_p / frames,
         "log_likelihood_error": sums.variance**0.5 / frames,
@@ -148,10 +149,24 @@ def _overlap(predicted: Tensor, truth: Tensor) -> tuple[int, int]:
     return int((predicted & truth).sum()), int((predicted | truth).sum())
 
 
-def _free_run(played: PianoRoll, pieces: list[PianoRoll]) -> dict[str, Any]:
-    """How the model plays alone, at the live partner's default k and chain start, beside the data's own figures."""
-    ours = _texture([played.sounding], played.low)
-    data = _texture([roll.sounding for roll in pieces], played.low)
+def _play(model: SequenceModel, pieces: list[PianoRoll], frames: int, seed: int) -> list[PianoRoll]:
+    """What the model plays alone, at the live partner's default k and chain start, `frames` frames in all.
+
+    Each piece is as long as one of the data. One long one would say little: what it once falls into it stays in.
+    """
+    improviser, played, left = Improviser(model, seed), list[PianoRoll](), frames
+    for roll in itertools.cycle(pieces):
+        improviser.forget(-roll.downbeat, roll.bar_beats)
+        played.append(generate(improviser, min(len(roll), left), Controls()))
+        left -= len(played[-1])
+        if left <= 0:
+            break
+    return played
+
+
+def _free_run(played: list[PianoRoll], pieces: list[PianoRoll]) -> dict[str, Any]:
+    """How the model plays alone, beside the data's own figures."""
+    ours, data = (_texture([roll.sounding for roll in rolls], rolls[0].low) for rolls in (played, pieces))
     return {**ours, **{f"{name}_data": value for name, value in data.items()}}
 
 
