@@ -14,7 +14,7 @@ import torch
 from improv.bench import references
 from improv.bench.references import Task
 from improv.bench.result import Result
-from improv.bench.timing import durations, in_turns
+from improv.bench.timing import durations, in_turns, percentile_in_turns
 from improv.live.engine_main import SWITCH_SECONDS
 from improv.model import checkpoint
 from improv.model.config import Config
@@ -121,7 +121,7 @@ def _beside_a_busy_thread(model: SequenceModel, seconds: float) -> Iterator[Resu
     tasks = {"ours": ours(model, 25), EAGER: references.eager(model, 25)}
     for interval, whose in ((0.005, "Python's"), (SWITCH_SECONDS, "the engine's")):
         with _busy_thread(interval):
-            p99 = in_turns(tasks, TURNS, seconds / TURNS, percent=99)
+            p99 = percentile_in_turns(tasks, TURNS, seconds / TURNS, 99)
         name = f"frame at k = 25 beside a busy Python thread, {whose} switch interval, p99"
         yield Result(name, 1000 * p99["ours"], "ms", 1000 * p99[EAGER], EAGER)
 

@@ -13,7 +13,6 @@ from improv.bench.jack_server import PATIENT, RATE, jack_server
 from improv.bench.listener import Listener
 from improv.bench.result import Result
 from improv.errors import ImprovError
-from improv.live.messages import Status
 from improv.live.outputs import NOTE_OFF, NOTE_ON
 from improv.live.priority import realtime_is_permitted
 from improv.live.process import EngineProcess
@@ -33,7 +32,7 @@ def instant(n_notes: int = 60, k: int = 25) -> Iterator[Result]:
     """Milliseconds from a note at the listener to the partner's answer there, both stamped by JACK.
 
     Raises:
-        ImprovError: JACK does not run, or no note found an answer.
+        ImprovError: JACK does not run, the partner does not play, or no note found an answer.
     """
     with (
         jack_server(PERIOD, *PATIENT, realtime=realtime_is_permitted()),
@@ -60,14 +59,7 @@ def instant(n_notes: int = 60, k: int = 25) -> Iterator[Result]:
 
 def _wait_for_beat(engine: EngineProcess) -> None:
     """Until a little after a tick, as far as the engine's reports say when that is."""
-    while True:
-        playing = [
-            report for report in engine.new_reports() if isinstance(report, Status) and report.state == "playing"
-        ]
-        if playing:
-            break
-        time.sleep(0.001)
-    into = playing[-1].beat / GRID % FRAMES
+    into = stage.wait_until_playing(engine).beat / GRID % FRAMES
     time.sleep((FRAMES + AFTER - into) % FRAMES * GRID * 60 / TEMPO)
 
 

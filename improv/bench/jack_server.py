@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from improv.bench.environment import environment
 from improv.errors import ImprovError
 
 RATE = 48000  # Hz
@@ -27,18 +28,16 @@ def jack_server(period: int, *options: str, realtime: bool = False) -> Iterator[
         ImprovError: it does not start.
     """
     name = f"improv-benchmark-{os.getpid()}"
-    before = dict(os.environ)
-    os.environ |= {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1", "IMPROV_MIDI": "jack"}
+    found = {"JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1", "IMPROV_MIDI": "jack"}
     place = "-R" if realtime else "-r"
     command = ["jackd", *options, place, "-n", name, "-d", "dummy", "-r", str(RATE), "-p", str(period)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        waiting = subprocess.run(["jack_wait", "-s", name, "-w", "-t", "10"], capture_output=True, check=False)
-        if waiting.returncode:
-            raise ImprovError("jackd does not run here: see what `jackd -d dummy` says")
-        yield
-    finally:
-        server.terminate()
-        server.wait()
-        os.environ.clear()
-        os.environ |= before
+    with environment(found):
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            waiting = subprocess.run(["jack_wait", "-s", name, "-w", "-t", "10"], capture_output=True, check=False)
+            if waiting.returncode:
+                raise ImprovError("jackd does not run here: see what `jackd -d dummy` says")
+            yield
+        finally:
+            server.terminate()
+            server.wait()

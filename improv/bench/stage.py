@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from improv.bench.listener import Listener, connect
+from improv.errors import ImprovError
 from improv.knobs import KNOBS
 from improv.live.messages import Status
 from improv.live.ports.backend import choose_backend, discard
@@ -23,6 +24,7 @@ from improv.resources import bundled_model
 
 BUSY = "while True: pass"
 SCREEN = ("-screen", "0", "1280x800x24")
+LOAD_SECONDS = 60.0  # within which a model is loaded and plays, whatever else the machine does
 
 
 @contextmanager
@@ -47,6 +49,23 @@ def engine(chosen: Settings) -> Iterator[EngineProcess]:
         process.close()
 
 
+def wait_until_playing(process: EngineProcess) -> Status:
+    """Waits for news that the engine plays; returns the latest.
+
+    Raises:
+        ImprovError: the engine has ended, or there is no such news for LOAD_SECONDS.
+    """
+    deadline = time.monotonic() + LOAD_SECONDS
+    while not process.ended and time.monotonic() < deadline:
+        playing = [
+            report for report in process.new_reports() if isinstance(report, Status) and report.state == "playing"
+        ]
+        if playing:
+            return playing[-1]
+        time.sleep(0.001)
+    raise ImprovError("the partner does not play: look what `improv play` says here")
+
+
 @dataclass(frozen=True)
 class Jam:
     """An engine that plays, a keyboard at its input (what it sends, it sends at once) and a listener at its output."""
@@ -58,7 +77,11 @@ class Jam:
 
 @contextmanager
 def jam(chosen: Settings) -> Iterator[Jam]:
-    """A jam on the JACK server that this process finds; the partner plays already."""
+    """A jam on the JACK server that this process finds; the partner plays already.
+
+    Raises:
+        ImprovError: the partner does not play.
+    """
     with ExitStack() as stack:
         listener, keyboard = Listener(), choose_backend().new_output("keyboard")
         stack.callback(listener.close)
@@ -67,8 +90,7 @@ def jam(chosen: Settings) -> Iterator[Jam]:
         process = stack.enter_context(engine(chosen))
         listener.attach("improv:out")
         connect("keyboard:out", "improv in:in")
-        while not any(isinstance(report, Status) and report.state == "playing" for report in process.new_reports()):
-            time.sleep(0.05)
+        wait_until_playing(process)
         yield Jam(process, keyboard, listener)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, nullcontext
@@ -16,14 +17,13 @@ from improv.bench.jack_server import PATIENT, RATE, jack_is_installed, jack_serv
 from improv.bench.listener import Listener, lateness
 from improv.bench.result import Result
 from improv.errors import ImprovError
-from improv.live.messages import Sounded
+from improv.live.messages import Report, Sounded, Status
 from improv.live.priority import realtime_is_permitted
 
 PERIOD = 64  # samples a cycle of JACK
 PERIOD_MS = 1000 * PERIOD / RATE
 TEMPO = 300.0  # BPM
 FRAME = 0.25 * 60 / TEMPO  # seconds, of the bundled model
-LOAD_SECONDS = 60.0  # within which a model is loaded and plays, whatever else the machine does
 POLL_SECONDS = 0.2
 
 
@@ -42,6 +42,8 @@ def ticks(n_ticks: int = 400, n_notes: int = 60, hours: float = 10.0) -> Iterato
         yield from _at_the_listener(busy, n_ticks) if jack_is_installed() else _at_the_loop(busy, n_ticks)
     if jack_is_installed():
         yield from instant(n_notes)
+    else:
+        print("how soon it answers a note is not measured: there is no JACK here", file=sys.stderr)
     yield from drift(hours)
 
 
@@ -55,12 +57,15 @@ def _at_the_listener(busy: bool, n_ticks: int) -> Iterator[Result]:
         listener = Listener()
         stack.callback(listener.close)
         stack.enter_context(stage.busy_cores() if busy else nullcontext())
-        stack.enter_context(stage.panel(chosen) if panel else stage.engine(chosen))
+        engine = stack.enter_context(stage.panel(chosen) if panel else stage.engine(chosen))
         listener.attach("improv:out")
         onsets = _onsets(listener, n_ticks * FRAME)
+        missed = _missed(list(engine.new_reports())) if engine is not None else None
     late = 1000 * lateness(onsets, FRAME)
     where = f"{'realtime' if realtime else 'normal'}, {_company(busy, panel)}"
     yield from _percentiles(f"partner late, {where}", late, PERIOD_MS, "a JACK cycle, which is in it")
+    if missed is not None:  # the panel keeps its engine's reports to itself
+        yield Result(f"ticks missed, {where}", missed, "ticks")
 
 
 def _at_the_loop(busy: bool, n_ticks: int) -> Iterator[Result]:
@@ -71,22 +76,27 @@ def _at_the_loop(busy: bool, n_ticks: int) -> Iterator[Result]:
         stage.engine(chosen) as engine,
     ):
         beats: list[float] = []
-        deadline = time.monotonic() + LOAD_SECONDS
+        missed = 0
+        deadline = time.monotonic() + stage.LOAD_SECONDS
         while time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-            for report in engine.new_reports():
+            reports = list(engine.new_reports())
+            missed = max(missed, _missed(reports))
+            for report in reports:
                 if isinstance(report, Sounded) and report.velocity:
                     deadline = deadline if beats else time.monotonic() + n_ticks * FRAME
                     beats.append(report.beat)
     off = _heard(beats) * 60 / TEMPO
     late = 1000 * (off - np.floor(off / FRAME) * FRAME)
     priority = "realtime" if realtime_is_permitted() else "normal"
-    yield from _percentiles(f"partner late, at the loop (no jackd here), {priority}, {_company(busy, False)}", late)
+    where = f"at the loop (no jackd here), {priority}, {_company(busy, False)}"
+    yield from _percentiles(f"partner late, {where}", late)
+    yield Result(f"ticks missed, {where}", missed, "ticks")
 
 
 def _onsets(listener: Listener, seconds: float) -> NDArray[np.float64]:
     """The moments at which notes begin, over so many seconds from the first one on."""
-    deadline = time.monotonic() + LOAD_SECONDS
+    deadline = time.monotonic() + stage.LOAD_SECONDS
     begun = False
     while time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
@@ -99,6 +109,11 @@ def _heard(moments: list[float]) -> NDArray[np.float64]:
     if not moments:
         raise ImprovError("the partner did not play: look what `improv play` says here")
     return np.array(moments)
+
+
+def _missed(reports: list[Report]) -> int:
+    """Ticks that have come without an answer, as far as the reports say."""
+    return max((report.missed for report in reports if isinstance(report, Status)), default=0)
 
 
 def _company(busy: bool, panel: bool) -> str:

@@ -41,18 +41,23 @@ def _section(text: str) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Measures one section after another, and prints each figure as soon as it is had, or all as JSON."""
-    load, results = os.getloadavg()[0], []
-    for name in args.sections or SECTIONS:
-        print(f"measuring: {SECTIONS[name]}", file=sys.stderr)
-        section: Callable[[], Iterator[Result]] = getattr(importlib.import_module(f"improv.bench.{name}"), name)
-        for result in section():
-            results.append(asdict(result) | {"ratio": result.ratio})
-            if not args.json:
-                print(_line(result), flush=True)
-    if args.json:
-        print(json.dumps({"results": results, "load": load}))
-    else:
-        print(f"load of the machine before: {load:.1f}", file=sys.stderr)
+    # Windows does not tell its load.
+    load = {"load": os.getloadavg()[0]} if hasattr(os, "getloadavg") else {}
+    results = []
+    try:
+        for name in args.sections or SECTIONS:
+            print(f"measuring: {SECTIONS[name]}", file=sys.stderr)
+            section: Callable[[], Iterator[Result]] = getattr(importlib.import_module(f"improv.bench.{name}"), name)
+            for result in section():
+                results.append(asdict(result) | {"ratio": result.ratio})
+                if not args.json:
+                    print(_line(result), flush=True)
+    finally:  # what is measured is not lost where a section fails
+        if args.json:
+            print(json.dumps({"results": results} | load))
+    for value in load.values():
+        if not args.json:
+            print(f"load of the machine before: {value:.1f}", file=sys.stderr)
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from improv.command_line.options import add_json, add_seed, check_apart, picture, whole
+from improv.command_line.options import add_json, add_seed, check_apart, check_places, picture, whole
 from improv.command_line.reading import read_with_progress
 from improv.errors import ImprovError
 from improv.music.pianoroll import PianoRoll
@@ -47,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluates, and prints a table or JSON."""
     check_apart([args.model, *args.data], [args.plot])
+    check_places([args.plot])
     import torch
 
     from improv.model import checkpoint

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from improv.errors import ImprovError, UsageError
 from improv.knobs import KNOBS, Knob
-from improv.sampling.calibration import DEVICES
+from improv.sampling.devices import DEVICES
 
 Number = TypeVar("Number", int, float)
 

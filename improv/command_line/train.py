@@ -211,15 +211,15 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
     if interrupted:
         told = f"best in {_best(summary)}, last in {last}; the same command with --resume goes on"
         raise ImprovError(f"interrupted after {_count(summary['epochs'], 'epoch')}: {told}")
-    _say(summary, picture, last)
+    _say(summary, picture, last, "--rbm-epochs" if trainer.recipe.rbm_epochs else "--epochs")
     return 0
 
 
-def _say(summary: dict[str, Any], picture: Path, last: Path) -> None:
+def _say(summary: dict[str, Any], picture: Path, last: Path, more: str) -> None:
     lines = [
         f"trained {_count(summary['epochs'], 'epoch')} of {summary['frames']} frames in {summary['seconds']:.0f} s",
         f"best    {_best(summary)}",
-        f"last    {last} (--resume with more --epochs goes on)",
+        f"last    {last} (--resume with more {more} goes on)",
         f"curve   {picture}",
     ]
     if summary["skipped"]:

@@ -19,7 +19,7 @@ from improv.knobs import KNOBS, Controls
 from improv.live import messages as say
 from improv.live.clock import Clock
 from improv.live.inputs import Arrived, Input, InputLost
-from improv.live.jobs import Answer, Failed, Follow, Load, Loaded, Sampler
+from improv.live.jobs import Answer, Failed, Follow, Load, Loaded, Sampler, Think
 from improv.live.modes import MODES
 from improv.live.outputs import SYNTH, Opened, Outputs, Unopened
 from improv.live.performance import Hand
@@ -293,7 +293,7 @@ class Engine:
         self.report(say.Problem(text, fatal=hopeless))
         if hopeless:
             self._running = False
-        elif self.transport.performance is not None and not isinstance(job, Load):
+        elif self.transport.performance is not None and isinstance(job, Think):
             self.transport.performance.thinker_failed()
 
     # --- reports ----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from improv.sampling.calibration import Choice
 class Load:
     """Load the checkpoint `path`; the partner's choices follow from `seed`.
 
-    `device` says who may run the chain, one of improv.sampling.calibration.DEVICES, and `k` for how many steps.
+    `device` says who may run the chain, one of improv.sampling.devices.DEVICES, and `k` for how many steps.
     """
 
     path: str
@@ -27,9 +27,9 @@ class Load:
 
 @dataclass(frozen=True)
 class Quicken:
-    """All that the model from `path` needs is compiled: let `choice` run its chain."""
+    """All that the model needs which `load` has loaded is compiled: let `choice` run its chain."""
 
-    path: str
+    load: Load
     choice: Choice
 
 

@@ -37,6 +37,7 @@ class Mind:
     key: Key | None = None
     improviser: Improviser | None = None
     loaded: Loaded | None = None
+    _load_job: Load | None = None  # which has brought the improviser
 
     def do(self, job: Job) -> Result | None:
         """The result of `job`; never raises."""
@@ -84,13 +85,13 @@ class Mind:
         loaded = Loaded(job.path, config.grid, config.low, config.n_pitches, choice.sampler, choice.why)
         if self.improviser is not None and self.loaded is not None and loaded.has_frames_of(self.loaded):
             improviser.remember(self.improviser)
-        self.improviser, self.loaded = improviser, loaded
+        self.improviser, self.loaded, self._load_job = improviser, loaded, job
         gc.freeze()  # to look through all of torch for garbage would stop the loop for a third of a second
         return loaded
 
     def _quicken(self, job: Quicken) -> Sampler | None:
-        if self.improviser is None or self.loaded is None or self.loaded.path != job.path:
-            return None  # another model has been loaded since
+        if self.improviser is None or self._load_job is not job.load:
+            return None  # a model has been loaded since
         self.improviser.change_sampler(job.choice.sampler)
         gc.freeze()
         return Sampler(job.choice.sampler, job.choice.why)
@@ -120,4 +121,4 @@ def _must_wait(job: Load, model: SequenceModel) -> bool:
     samplers = runnable(job.device)
     if samplers == ["torch"]:
         return False
-    return bool(set(samplers) - {"cpu", "torch"}) or not cached(Improviser(model, 0).warm_up)
+    return bool(set(samplers) - {"cpu", "torch"}) or not cached(lambda: Improviser(model, 0).warm_up())

@@ -40,7 +40,7 @@ class Settings:
         seconds: stop and end after so long playing; None plays on.
         cables: what to connect to the virtual ports, as in Ports: an engine that was killed had it so.
         keep_playing: play on where this side has died, until what is played ends or a signal comes.
-        device: who may run the chain, one of improv.sampling.calibration.DEVICES.
+        device: who may run the chain, one of improv.sampling.devices.DEVICES.
     """
 
     model: str

@@ -32,6 +32,7 @@ class Thinker:
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
         self._mind = Mind(self._compile_aside, timed=True)
+        self._compiling = threading.Lock()
         self._jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="thinker", daemon=True)
         self._thread.start()
@@ -50,14 +51,18 @@ class Thinker:
         threading.Thread(target=self._compile, args=(load, model), name="compiling", daemon=True).start()
 
     def _compile(self, load: Load, model: SequenceModel) -> None:
-        """Fills the cache of compiled code from another process, which cannot keep the loop waiting, and loads it."""
+        """Fills the cache of compiled code from another process, which cannot keep the loop waiting, and loads it.
+
+        One at a time: two such processes would take the loop's processors.
+        """
         from improv.live.improviser import Improviser
         from improv.sampling.calibration import choose
 
         try:
-            warm_up.in_another_process(load.path)
-            Improviser(model, load.seed).warm_up()
-            self.ask(Quicken(load.path, choose(model, load.k, load.device)))
+            with self._compiling:
+                warm_up.in_another_process(load.path)
+                Improviser(model, load.seed).warm_up()
+                self.ask(Quicken(load, choose(model, load.k, load.device)))
         except Exception as error:  # the music goes on
             self._inbox.put(Problem(f"the torch chain goes on, for no faster one could be made ready: {error}"))
 

@@ -11,17 +11,10 @@ import numpy as np
 
 from improv.errors import ImprovError
 from improv.sampling.chain import FREE, Chain, make_chain
+from improv.sampling.devices import DEVICES
 
 if TYPE_CHECKING:
     from improv.model.sequence_model import SequenceModel
-
-DEVICES = {
-    "auto": ("cpu", "torch", "cuda-graph", "triton"),
-    "cpu": ("cpu",),
-    "cuda": ("cuda-graph", "triton"),
-    "torch": ("torch",),
-}
-"""Samplers by what `--device` says: `auto` is whichever is the fastest."""
 
 SECONDS = 0.02  # that each sampler is measured for
 
@@ -64,9 +57,16 @@ def choose(model: SequenceModel, k: int, device: str = "auto") -> Choice:
     if len(found) == 1:
         return Choice(found[0], f"the {found[0]} chain samples: --device {device}")
     weights = model.rbm.W.detach().numpy()
-    seconds = {sampler: measure(make_chain(weights, 0, sampler), weights.shape, k) for sampler in found}
-    best, *others = sorted(found, key=seconds.__getitem__)
-    beside = ", ".join(f"{other} {1000 * seconds[other]:.2f}" for other in others)
+    seconds, failed = dict[str, float](), list[str]()
+    for sampler in found:
+        try:
+            seconds[sampler] = measure(make_chain(weights, 0, sampler), weights.shape, k)
+        except Exception as error:  # a GPU's driver, memory or compiler may fail in any way: the others still play
+            failed.append(f"{sampler} fails: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+    if not seconds:
+        raise ImprovError("; ".join(failed))
+    best, *others = sorted(seconds, key=seconds.__getitem__)
+    beside = ", ".join([f"{other} {1000 * seconds[other]:.2f}" for other in others] + failed)
     return Choice(best, f"the {best} chain samples: {1000 * seconds[best]:.2f} ms a frame at k = {k} ({beside})")
 
 

@@ -1,5 +1,6 @@
 """Whether the compiled code that something needs lies in numba's cache: else it takes many seconds to make."""
 
+import threading
 from collections.abc import Callable
 
 from numba.core import event
@@ -10,10 +11,14 @@ class _NotCached(Exception):
 
 
 class _Refuse(event.Listener):
-    """Stops every compilation as it begins."""
+    """Stops every compilation as it begins, in the thread that made this: numba tells it of all threads."""
+
+    def __init__(self) -> None:
+        self._thread = threading.get_ident()
 
     def on_start(self, _event: event.Event) -> None:
-        raise _NotCached
+        if threading.get_ident() == self._thread:
+            raise _NotCached
 
     def on_end(self, _event: event.Event) -> None:
         pass

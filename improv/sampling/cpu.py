@@ -44,14 +44,19 @@ class CpuChain:
         return Sample(v, means, in_blocks(run, k, self._block, deadline))
 
 
-def _sample(w, w_t, b_v, b_h, v, means, held, k, beta, rng):  # type: ignore[no-untyped-def]
-    """The steps, and the means of where they end; arguments as of kernels.gibbs."""
+@njit(cache=True, fastmath=True, error_model="numpy")
+def _short(w, w_t, b_v, b_h, v, means, held, k, beta, rng):  # type: ignore[no-untyped-def]
+    """The steps, and the means of where they end; arguments as of kernels.gibbs.
+
+    It keeps the interpreter's lock: to get that back from a busy thread takes longer than few steps do.
+    """
     kernels.gibbs(w, w_t, b_v, b_h, v, means, held, k, beta, rng)
     for n in range(len(v)):
         for i in range(v.shape[1]):
             means[n, i] = kernels.sigmoid(means[n, i]) if held[n, i] < 0 else held[n, i]
 
 
-_long = njit(nogil=True, cache=True, fastmath=True, error_model="numpy")(_sample)
-_short = njit(cache=True, fastmath=True, error_model="numpy")(_sample)
-"""Keeps the interpreter's lock: to get it back from a busy thread takes longer than so few steps."""
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
+def _long(w, w_t, b_v, b_h, v, means, held, k, beta, rng):  # type: ignore[no-untyped-def]
+    """The same without the lock: a function of its own, as numba's cache does not tell the two apart by that."""
+    _short(w, w_t, b_v, b_h, v, means, held, k, beta, rng)

@@ -30,7 +30,9 @@ class FrameSampler:
         self._memory: Memory = CompiledMemory(model) if fits else TorchMemory(model)
         self._nade: NadeSampler | None = None
         if model.nade is not None:
-            self._nade = CompiledNade(model.nade, seed) if compiled else TorchNade(model.nade, seed)
+            self._nade = (
+                CompiledNade(model.nade, seed) if compiled else TorchNade(model.nade, seed ^ 1)
+            )  # the chain's are others
         self._chain = None if model.rbm is None else make_chain(model.rbm.W.detach().numpy(), seed, sampler)
 
     def forget(self) -> None:

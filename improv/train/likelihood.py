@@ -70,15 +70,18 @@ def ais(weights: Tensor, b_v: Tensor, b_h: Tensor, chains: int, betas: int, gene
 @torch.no_grad()
 def importance(
     model: SequenceModel, past: Past, b_v: Tensor, b_h: Tensor, samples: int, generator: torch.Generator
-) -> Tensor:
-    """log Z of the RBMs with biases b_v [N, V], b_h [N, H] by `samples` proposals of the model's NADE each, [N]."""
+) -> tuple[Tensor, Tensor]:
+    """log Z of the RBMs with biases b_v [N, V], b_h [N, H] by `samples` proposals of the model's NADE each, [N], and
+    the variance of that, [N]."""
     assert model.rbm is not None
     assert model.nade is not None
     weights = []
     for _ in range(samples):
         v, log_q = model.nade.sample(past, generator)
         weights.append(-rbm.free_energy(v, model.rbm.W, b_v, b_h) - log_q)
-    return torch.logsumexp(torch.stack(weights), 0) - math.log(samples)
+    log_w = torch.stack(weights)
+    log_z = torch.logsumexp(log_w, 0) - math.log(samples)
+    return log_z, (log_w - log_z).exp().var(0) / samples
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,12 @@ def rbm_likelihood(
         here = past.at(chunk)
         b_v, b_h = model.rbm.biases(here)
         z = ais(model.rbm.W, b_v, b_h, chains, betas, generator)
-        log_z = z.log_z
+        log_z, variance = z.log_z, z.variance
         if model.nade is not None:
-            log_z = torch.maximum(log_z, importance(model, here, b_v, b_h, chains, generator))
+            other, spread = importance(model, here, b_v, b_h, chains, generator)
+            log_z, variance = torch.maximum(log_z, other), torch.where(other > log_z, spread, variance)
         log_p = -rbm.free_energy(v[chunk], model.rbm.W, b_v, b_h) - log_z
-        parts.append(Likelihood(log_p, z.variance, z.particles.to(torch.uint8)))
+        parts.append(Likelihood(log_p, variance, z.particles.to(torch.uint8)))
     return Likelihood(*(torch.cat([getattr(p, name) for p in parts]) for name in ("log_p", "variance", "particles")))
 
 

@@ -35,7 +35,7 @@ class Objective:
 
     def __init__(self, model: SequenceModel, recipe: Recipe) -> None:
         self.model, self.recipe = model, recipe
-        batch = recipe.rbm_batch if recipe.rbm_epochs else recipe.batch
+        batch = max(recipe.batch, recipe.rbm_batch if recipe.rbm_epochs else 0)
         shape = (batch, recipe.length, model.config.n_visible)
         self.particles = torch.zeros(shape, dtype=torch.uint8) if recipe.persistent and model.rbm is not None else None
 

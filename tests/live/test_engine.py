@@ -6,7 +6,7 @@ import pytest
 from studio import STARTED, Studio, sounding_after
 
 from improv.live.inputs import InputLost
-from improv.live.jobs import Answer
+from improv.live.jobs import Answer, Failed, Follow, Job, Think
 from improv.live.messages import Panic, Play, Problem, SetKnob, SetMode, SetOutput, Stop, TakeKept
 from improv.music.midifile import read_score
 
@@ -246,6 +246,21 @@ def test_a_partner_that_is_always_late_is_heard_all_the_same(tiny_model: Path, t
     studio.run(10)
     assert sum(velocity > 0 for _, _, velocity in studio.partner) > 20
     assert studio.status().missed > 20
+
+
+def test_where_something_else_than_an_answer_fails_the_answer_is_still_awaited(studio: Studio) -> None:
+    answers, asked = studio.engine.thinker.ask, []
+
+    def ask(job: Job) -> None:
+        if studio.clock.now() < 2 or not isinstance(job, Think):
+            answers(job)
+        else:
+            asked.append(job)
+
+    studio.engine.thinker.ask = ask  # type: ignore[method-assign]
+    studio.clock.put(Failed("no such key", Follow(None)), 3.0)
+    studio.run(4)
+    assert len(asked) == 1, "the next is asked for when this one has been answered"
 
 
 def test_when_the_keyboard_is_gone_its_pedal_is_up(tiny_model: Path, tmp_path: Path) -> None:

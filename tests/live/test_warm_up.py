@@ -1,20 +1,26 @@
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from improv.errors import ImprovError
 from improv.knobs import Controls, K
 from improv.live import warm_up
 from improv.live.clock import RealClock
 from improv.live.improviser import Improviser
-from improv.live.jobs import Answer, Load, Loaded, Sampler, Think
+from improv.live.jobs import Answer, Load, Loaded, Quicken, Sampler, Think
+from improv.live.messages import Problem
+from improv.live.mind import Mind
 from improv.live.modes import Turn
 from improv.live.thinker import Thinker
 from improv.model import checkpoint
 from improv.music.pianoroll import silence
+from improv.sampling.calibration import Choice
 
 ALONE = Turn(partner_plays=True, clamped=False, whose="partner")
 PATIENCE = 240.0  # seconds to compile in, on the slowest machine
@@ -41,8 +47,68 @@ def test_after_the_warm_up_nothing_is_compiled_any_more(tiny_model: Path) -> Non
 
 
 def test_a_model_that_cannot_be_loaded_is_no_success(tmp_path: Path) -> None:
-    with pytest.raises(subprocess.CalledProcessError):
+    with pytest.raises(ImprovError, match=r"missing\.pt"):
         warm_up.in_another_process(str(tmp_path / "missing.pt"))
+
+
+def test_the_compiling_process_ends_with_the_one_that_started_it(tiny_model: Path) -> None:
+    command = [sys.executable, "-m", "improv.live.warm_up", str(tiny_model)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(PATIENCE) == 1, "it has not come to its end"
+
+
+def test_another_thread_may_compile_while_one_asks_what_is_cached() -> None:
+    from numba import njit
+
+    from improv.sampling.compiled import cached
+
+    results: list[int] = []
+
+    f: Any = njit(lambda x: x + 1)
+
+    def ask() -> None:
+        other = threading.Thread(target=lambda: results.append(f(1)))
+        other.start()
+        other.join()
+
+    assert cached(ask)
+    assert results == [2]
+
+
+def test_only_the_last_model_is_quickened(tiny_model: Path) -> None:
+    mind = Mind()
+    stale, last = (Load(str(tiny_model), 1, 25, "torch") for _ in range(2))
+    mind.do(stale)
+    mind.do(last)
+    choice = Choice("torch", "")
+    assert mind.do(Quicken(stale, choice)) is None
+    assert mind.do(Quicken(last, choice)) == Sampler("torch", "")
+
+
+def test_compiles_one_model_at_a_time(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once, most = 0, 0
+
+    def compile_slowly(_model: str) -> None:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        time.sleep(0.1)
+        at_once -= 1
+        raise ImprovError("enough")
+
+    monkeypatch.setattr(warm_up, "in_another_process", compile_slowly)
+    clock = RealClock()
+    thinker = Thinker(clock.inbox)
+    model, _ = checkpoint.load(tiny_model)
+    for _ in range(3):
+        thinker._compile_aside(Load(str(tiny_model), 1, 25), model)
+    for _ in range(3):
+        problem = clock.wait(clock.now() + PATIENCE)
+        assert isinstance(problem, Problem)
+        assert problem.text.endswith(": enough")
+    assert most == 1
 
 
 @pytest.mark.slow

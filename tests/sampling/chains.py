@@ -4,6 +4,8 @@ import importlib.util
 import os
 from collections.abc import Callable
 
+import torch
+
 from improv.sampling.calibration import runnable
 from improv.sampling.chain import Chain, Floats, make_chain
 from improv.sampling.graph import GraphChain
@@ -16,7 +18,7 @@ CHAINS: dict[str, Maker] = {
 }
 CHAINS["steps of the graph"] = lambda weights, seed: GraphChain(weights, seed, device="cpu")
 
-if importlib.util.find_spec("triton"):
+if importlib.util.find_spec("triton") and not torch.cuda.is_available():  # there the kernel itself is among the rest
     os.environ["TRITON_INTERPRET"] = "1"  # read when a kernel is defined
     from improv.sampling.fused import FusedChain
 

@@ -8,9 +8,10 @@ import torch
 from improv.errors import ImprovError
 from improv.model.config import Config
 from improv.model.sequence_model import SequenceModel
-from improv.sampling.calibration import DEVICES, choose, measure, runnable
+from improv.sampling.calibration import choose, measure, runnable
 from improv.sampling.chain import SAMPLERS, Sample
 from improv.sampling.compiled import cached
+from improv.sampling.devices import DEVICES
 
 SMALL = Config(hidden=4, recurrent=3, low=60, n_pitches=4)
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -32,6 +33,17 @@ def test_a_device_that_is_named_is_taken(device: str, sampler: str) -> None:
 def test_without_a_gpu_cuda_is_refused_in_one_line() -> None:
     with pytest.raises(ImprovError, match=r"^[^\n]*no CUDA GPU[^\n]*--device cpu[^\n]*$"):
         runnable("cuda")
+
+
+@no_gpu
+def test_a_sampler_that_fails_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("improv.sampling.calibration.runnable", lambda _device: ["cuda-graph", "cpu"])
+    choice = choose(SequenceModel(SMALL), 10)
+    assert choice.sampler == "cpu"
+    assert "cuda-graph fails: " in choice.why
+    monkeypatch.setattr("improv.sampling.calibration.runnable", lambda _device: ["cuda-graph", "cuda-graph"])
+    with pytest.raises(ImprovError, match="cuda-graph fails: "):
+        choose(SequenceModel(SMALL), 10)
 
 
 def test_what_is_chosen_was_measured_to_be_the_fastest(monkeypatch: pytest.MonkeyPatch) -> None:

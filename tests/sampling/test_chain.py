@@ -1,3 +1,5 @@
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -144,3 +146,14 @@ def test_one_compiled_kernel_serves_every_frame(held: list[int] | None, k: int) 
 def test_an_unknown_sampler_is_refused() -> None:
     with pytest.raises(ImprovError, match="cpu, torch"):
         make_chain(TINY.weights.numpy(), 0, "abacus")
+
+
+def test_long_chains_of_the_cpu_let_other_threads_go_on() -> None:
+    sampled("cpu", n=1, k=1)  # the short kernel is compiled first, and must not stand for the long one
+    counted, done = 0, threading.Event()
+    thread = threading.Thread(target=lambda: (sampled("cpu", k=2000), done.set()))
+    thread.start()
+    while not done.wait(0.001):
+        counted += 1
+    thread.join()
+    assert counted > 20

@@ -196,6 +196,11 @@ def test_the_rbm_learns_alone_on_the_best_that_nade_has_taught(tmp_path: Path) -
     assert changed == {"rbm"}
 
 
+def test_persistent_chains_are_enough_for_the_batches_of_every_phase(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, epochs=1, pretrain_frames=1, rbm_epochs=1, rbm_batch=2, persistent=True)
+    assert len(train(trainer(tmp_path / "m.pt", recipe, replace(NADE, estimator="both")))) == 2
+
+
 def test_the_rbm_can_learn_alone_only_beside_a_nade(tmp_path: Path) -> None:
     with pytest.raises(ImprovError, match="--estimator both"):
         trainer(tmp_path / "m.pt", replace(RECIPE, rbm_epochs=1))
