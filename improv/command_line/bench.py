@@ -41,8 +41,7 @@ def _section(text: str) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Measures one section after another, and prints each figure as soon as it is had, or all as JSON."""
-    # Windows does not tell its load.
-    load = {"load": os.getloadavg()[0]} if hasattr(os, "getloadavg") else {}
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None  # Windows does not tell it
     results = []
     try:
         for name in args.sections or SECTIONS:
@@ -54,10 +53,9 @@ def run(args: argparse.Namespace) -> int:
                     print(_line(result), flush=True)
     finally:  # what is measured is not lost where a section fails
         if args.json:
-            print(json.dumps({"results": results} | load))
-    for value in load.values():
-        if not args.json:
-            print(f"load of the machine before: {value:.1f}", file=sys.stderr)
+            print(json.dumps({"results": results} | ({} if load is None else {"load": load})))
+    if load is not None and not args.json:
+        print(f"load of the machine before: {load:.1f}", file=sys.stderr)
     return 0
 
 
