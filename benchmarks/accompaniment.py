@@ -2,7 +2,8 @@
 
 The melody, a tune's highest voice, is the player's; everything else is the partner's. Twice over every tune: once the
 partner is told after every frame what the tune really has, which shows how often it would have played that; once it
-hears itself, as in a jam, which shows whether it stays in key and moves. Prints a line for every model and k.
+hears itself, as in a jam, which shows whether it stays in key and moves. Prints a line for every model and k, after one
+for what the tunes themselves have.
 """
 
 import argparse
@@ -47,19 +48,26 @@ def play(model: SequenceModel, roll: PianoRoll, controls: Controls, told: bool) 
     return np.stack(played)[:, SOUNDING]
 
 
-def figures(model: SequenceModel, rolls: list[PianoRoll], controls: Controls) -> dict[str, float]:
-    """Accuracy (Bay et al. 2009) of the accompaniment, and of what it plays in a jam the shares in key and repeated."""
-    hits = union = in_key = notes = repeated = frames = 0
-    for roll in rolls:
-        truth = (roll.frames & (1 - melody_of(roll.frames)))[:, SOUNDING]
-        told, alone = play(model, roll, controls, told=True), play(model, roll, controls, told=False)
-        hits, union = hits + int((told & truth).sum()), union + int((told | truth).sum())
-        scale = np.isin((np.arange(truth.shape[1]) + roll.low) % 12, list(key_of(roll).pitch_classes))
-        in_key, notes = in_key + int(alone[:, scale].sum()), notes + int(alone.sum())
-        repeated += int((alone[1:] == alone[:-1]).all(axis=1).sum())
-        frames += len(alone)
-    return {"accuracy": hits / max(1, union), "in key": in_key / max(1, notes), "notes per frame": notes / frames,
-            "repeated": repeated / frames}  # fmt: skip
+def texture(parts: list[NDArray[np.uint8]], rolls: list[PianoRoll]) -> dict[str, float]:
+    """Of accompaniments [T, n_pitches] of the tunes `rolls`: the shares in key and repeated, and notes per frame."""
+    in_key = notes = repeated = frames = 0
+    for part, roll in zip(parts, rolls, strict=True):
+        scale = np.isin((np.arange(part.shape[1]) + roll.low) % 12, list(key_of(roll).pitch_classes))
+        in_key, notes = in_key + int(part[:, scale].sum()), notes + int(part.sum())
+        repeated += int((part[1:] == part[:-1]).all(axis=1).sum())
+        frames += len(part)
+    return {"in key": in_key / max(1, notes), "notes per frame": notes / frames, "repeated": repeated / frames}
+
+
+def accuracy(told: list[NDArray[np.uint8]], truth: list[NDArray[np.uint8]]) -> float:
+    """Of accompaniments [T, n_pitches] each (Bay et al. 2009)."""
+    pairs = list(zip(told, truth, strict=True))
+    return sum(int((a & b).sum()) for a, b in pairs) / max(1, sum(int((a | b).sum()) for a, b in pairs))
+
+
+def told(figures: dict[str, float]) -> str:
+    """One line of the table."""
+    return "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
 
 
 def main() -> None:
@@ -69,6 +77,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", type=Path, required=True)
     parser.add_argument("--every", type=int, default=6, help="only every so-manieth tune (default 6)")
     parser.add_argument("--k", nargs="+", type=int, default=[Controls().k])
+    parser.add_argument("--temperature", type=float, default=Controls().temperature)
     parser.add_argument("--frames", type=int, default=512, help="of each tune at most (default 512)")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -77,12 +86,15 @@ def main() -> None:
         PianoRoll(roll.frames[: args.frames], roll.grid, roll.low, roll.bar_beats, roll.downbeat)
         for roll in corpus.splits["valid"][:: args.every]
     ]
+    truth = [(roll.frames & (1 - melody_of(roll.frames)))[:, SOUNDING] for roll in rolls]
+    print(f"the {len(rolls)} tunes themselves  {told(texture(truth, rolls))}", flush=True)
     for path in args.models:
         model, _ = checkpoint.load(path)
         for k in args.k:
-            found = figures(model, rolls, Controls(k=k))
-            told = "  ".join(f"{name} {value:.3f}" for name, value in found.items())
-            print(f"{path.name}  k {k:4d}  {len(rolls)} tunes  {told}", flush=True)
+            controls = Controls(temperature=args.temperature, k=k)
+            right = accuracy([play(model, roll, controls, told=True) for roll in rolls], truth)
+            jammed = texture([play(model, roll, controls, told=False) for roll in rolls], rolls)
+            print(f"{path.name}  k {k:4d}  {told({'accuracy': right, **jammed})}", flush=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol
 
+from PyQt6 import sip
 from PyQt6.QtCore import Qt, QTimer
 from PyQt6.QtGui import QCloseEvent, QIcon
 from PyQt6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
@@ -282,12 +283,19 @@ def open_panel(settings: Settings) -> int:
     app.setApplicationName("improv")
     app.setWindowIcon(QIcon(str(asset("icon.svg"))))
     panel = Panel(settings)
-    # The poll timer gives the interpreter a moment, thirty times a second, to run these.
-    before = {number: signal.signal(number, lambda *_: panel.close()) for number in (signal.SIGINT, signal.SIGTERM)}
+    # The poll timer gives the interpreter a moment, thirty times a second, to run these; but they may also come in the
+    # middle of painting, and are left to the event loop.
+
+    def close(*_: object) -> None:
+        QTimer.singleShot(0, panel.close)
+
+    before = {number: signal.signal(number, close) for number in (signal.SIGINT, signal.SIGTERM)}
     panel.show()
     try:
         app.exec()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return panel.exit_status
+    status = panel.exit_status
+    sip.delete(panel)  # while the application is there: widgets that outlive it may crash when they go
+    return status

@@ -21,7 +21,7 @@ from improv.live.clock import Clock
 from improv.live.inputs import Arrived, Input, InputLost
 from improv.live.jobs import Answer, Failed, Follow, Load, Loaded, Sampler, Think
 from improv.live.modes import MODES
-from improv.live.outputs import SYNTH, Opened, Outputs, Unopened
+from improv.live.outputs import SYNTH, VIRTUAL, Opened, Outputs, Unopened
 from improv.live.performance import Hand
 from improv.live.process import Settings
 from improv.live.recorder import Takes
@@ -32,7 +32,6 @@ from improv.live.tune import is_midi_file
 from improv.music.key import parse_key
 
 STATUS_SECONDS = 0.05
-VIRTUAL = "virtual"
 
 
 class Engine:

@@ -1,26 +1,41 @@
-"""The last service to an engine that was killed: what it left sounding is ended."""
+"""The last service to an engine that was killed: what it left sounding is ended.
+
+That is done by a process of its own, `python -m improv.live.hush PORT...`: who has once been a client of JACK may not
+survive an orderly end.
+"""
 
 import contextlib
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterable
 
 from improv.errors import ImprovError
-from improv.live.outputs import SYNTH, Output, note_message, silence_output
+from improv.live.outputs import SYNTH, VIRTUAL, Output, note_message, silence_output
 
 PATIENCE = 3.0  # seconds for all of them: the dead engine may still keep its MIDI system busy
+START_PATIENCE = 10.0
 
 
 def end_notes(outputs: Iterable[str]) -> None:
-    """Ends whatever a dead engine's partner left sounding at `outputs`; returns when that is done.
+    """Has ended whatever a dead engine's partner left sounding at `outputs`; returns when that is done, or in vain.
 
     Its instrument has gone with it, and its notes with that. So has its own port: those that were connected to it must
     be among the outputs.
     """
-    from improv.live.ports import VIRTUAL, Patchbay
-
     names = set(outputs) - {SYNTH, VIRTUAL}
     if not names:
         return
+    command = [sys.executable, "-m", "improv.live.hush", *names]
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(command, stdin=subprocess.DEVNULL, timeout=START_PATIENCE + PATIENCE, check=False)
+
+
+def main(names: set[str]) -> None:
+    """Ends whatever sounds at the ports of these names."""
+    from improv.live.ports import Patchbay
+
     end = time.monotonic() + PATIENCE
     waiting: list[Output] = []
     with Patchbay() as patchbay:
@@ -39,3 +54,10 @@ def _end_all(output: Output) -> None:
     for pitch in range(128):  # its very last notes may not have been reported
         output.send(note_message(0, pitch, 0))
     silence_output(output)
+
+
+if __name__ == "__main__":
+    try:
+        main(set(sys.argv[1:]))
+    finally:
+        os._exit(0)

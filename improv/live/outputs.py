@@ -14,7 +14,7 @@ from improv.live.clock import Inbox
 NOTE_OFF, NOTE_ON, CONTROL = 0x80, 0x90, 0xB0
 SUSTAIN, ALL_SOUND_OFF, ALL_NOTES_OFF = 64, 120, 123
 PLAYER_CHANNEL, PARTNER_CHANNEL = 0, 1
-SYNTH = "synth"
+VIRTUAL, SYNTH = "virtual", "synth"
 
 
 class Output(Protocol):

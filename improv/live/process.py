@@ -13,7 +13,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -150,7 +150,7 @@ class EngineProcess:
                 self.reports.put(report)
         if self._process.wait() != 0:
             # Beside each other: neither a slow disk nor a port that is gone keeps the other waiting.
-            hush = threading.Thread(target=_hush, args=([*outputs, *cabled],), name="hush", daemon=True)
+            hush = threading.Thread(target=end_notes, args=([*outputs, *cabled],), name="hush", daemon=True)
             hush.start()
             for path in begun:
                 self._keep(Path(path))
@@ -163,8 +163,3 @@ class EngineProcess:
             self.reports.put(TakeKept(str(take), empty=finish_for_another(take) == 0))
         except ImprovError as error:
             self.reports.put(Problem(str(error)))
-
-
-def _hush(outputs: Iterable[str]) -> None:
-    with contextlib.suppress(ImprovError, OSError):
-        end_notes(outputs)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from improv_process import TINY_TRAINING
+from processes import alive, children
 from small_music import folder
 
 from improv.model import checkpoint
@@ -66,19 +67,6 @@ def test_two_processes_make_the_model_of_one_and_only_the_first_tells_it(data: P
     assert one.abs().max() > 1, "something was learned"
 
 
-def children(pid: int) -> list[int]:
-    """The processes that a process has started, the oldest first."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process lives; one that has ended and was not yet asked how does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
 @pytest.mark.parametrize("stop", ["ctrl-c", "kill"])
 def test_one_that_ends_ends_all_and_resume_goes_on(data: Path, tmp_path: Path, stop: str) -> None:
@@ -99,9 +87,9 @@ def test_one_that_ends_ends_all_and_resume_goes_on(data: Path, tmp_path: Path, s
         process.communicate(timeout=100)
         assert process.returncode != 0
         deadline = time.monotonic() + 20
-        while any(is_running(pid) for pid in workers) and time.monotonic() < deadline:
+        while any(alive(pid) for pid in workers) and time.monotonic() < deadline:
             time.sleep(0.05)
-        assert not any(is_running(pid) for pid in workers)
+        assert not any(alive(pid) for pid in workers)
     kept = len(checkpoint.load(last)[1]["history"])
     assert kept >= 2
     told = trained(2, data, "--out", out, "--epochs", kept + 1, "--resume")

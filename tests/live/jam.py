@@ -14,6 +14,7 @@ from types import TracebackType
 
 import numpy as np
 from jack_machine import PATIENCE, eventually
+from processes import alive, children
 
 OUTPUT, INPUT = "improv:out", "improv in:in"  # as JACK names improv's ports
 SLOW = 60.0  # seconds: a start loads torch
@@ -180,6 +181,12 @@ def in_step(beats: Sequence[float], since: float, grid: float = FRAME, bar: floa
     return len(away) >= MANY and max(b - a for a, b in pairwise(later)) <= bar and median(away) < 0.15
 
 
+def kept_in(taken: Sequence[float], heard: int) -> bool:
+    """Whether a take with onsets at the beats `taken` has all notes that were heard: an engine that is killed at a
+    tick may have sent a note of that it has not kept, or kept one that it has not sent."""
+    return abs(len(taken) - heard) <= taken.count(taken[-1])
+
+
 def sounding(messages: Iterable[bytes]) -> set[int]:
     """The pitches whose note-off is not among `messages`; only note-offs count."""
     pitches: set[int] = set()
@@ -187,20 +194,3 @@ def sounding(messages: Iterable[bytes]) -> set[int]:
         if message[0] & 0xF0 in (0x80, 0x90):
             (pitches.add if message[0] & 0xF0 == 0x90 and message[2] else pitches.discard)(message[1])
     return pitches
-
-
-def children(pid: int) -> list[int]:
-    """The processes that `pid` has started."""
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += [int(child) for child in task.read_text().split()]
-    return found
-
-
-def alive(pid: int) -> bool:
-    """Whether the process runs, rather than being gone or only waiting to be counted."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False

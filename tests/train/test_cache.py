@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import alive, children
 
 from improv.errors import ImprovError
 from improv.music.pianoroll import PianoRoll
@@ -304,19 +305,6 @@ if __name__ == "__main__":
 """
 
 
-def is_running(pid: int) -> bool:
-    """Whether a process lives; one that has ended and was not yet asked how does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at processes through /proc")
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda stop: stop.name)
 def test_stopped_while_it_reads_it_leaves_no_process_and_ctrl_c_keeps_what_was_read(
@@ -341,10 +329,10 @@ def test_stopped_while_it_reads_it_leaves_no_process_and_ctrl_c_keeps_what_was_r
             process.send_signal(stop)
         told = process.communicate(timeout=60)[1]
         for _ in range(500):
-            if not any(is_running(pid) for pid in started):
+            if not any(alive(pid) for pid in started):
                 break
             time.sleep(0.02)
-        assert not any(is_running(pid) for pid in started)
+        assert not any(alive(pid) for pid in started)
     finally:
         process.kill()
         process.wait()

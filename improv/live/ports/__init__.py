@@ -4,6 +4,6 @@ These modules alone touch rtmidi.
 """
 
 from improv.live.ports.patchbay import Patchbay, PortList, list_ports
-from improv.live.ports.port import VIRTUAL, InputPort, OutputPort, Port
+from improv.live.ports.port import InputPort, OutputPort, Port
 
-__all__ = ["VIRTUAL", "InputPort", "OutputPort", "Patchbay", "Port", "PortList", "list_ports"]
+__all__ = ["InputPort", "OutputPort", "Patchbay", "Port", "PortList", "list_ports"]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from improv.live.outputs import VIRTUAL
 from improv.live.parser import Parser
 from improv.live.ports.backend import Backend
 from improv.live.ports.jack import Pulse
@@ -15,7 +16,6 @@ from improv.live.ports.sysex import SYSEX_END, SysexEnder
 
 OnMessage = Callable[[float, bytes], None]
 
-VIRTUAL = "virtual"
 _ASK_SECONDS = 0.001
 _RING_BYTES = 16000  # in the ring that every cycle empties; where it is full, rtmidi's JACK output waits for ever
 _LENGTH_FIELD = 4  # bytes it adds to every message there
