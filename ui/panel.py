@@ -272,7 +272,7 @@ def _reason(status: int) -> str:
     return f"it failed with exit status {status}" if status else "it was told to end"
 
 
-def open_panel(settings: Settings) -> int:
+def open_panel(settings: Settings, start_engine: Callable[[Settings], Engine] = EngineProcess) -> int:
     """Open the window and play until it is closed; returns the exit status.
 
     Raises:
@@ -282,7 +282,7 @@ def open_panel(settings: Settings) -> int:
     style.dress(app)
     app.setApplicationName("improv")
     app.setWindowIcon(QIcon(str(asset("icon.svg"))))
-    panel = Panel(settings)
+    panel = Panel(settings, start_engine)
     # The poll timer gives the interpreter a moment, thirty times a second, to run these; but they may also come in the
     # middle of painting, and are left to the event loop.
 
@@ -293,9 +293,8 @@ def open_panel(settings: Settings) -> int:
     panel.show()
     try:
         app.exec()
+        return panel.exit_status
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    status = panel.exit_status
-    sip.delete(panel)  # while the application is there: widgets that outlive it may crash when they go
-    return status
+        sip.delete(panel)  # before the application goes, which would take the widgets from under it, and crash

@@ -8,10 +8,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from improv.command_line.options import add_json, add_seed, check_apart, check_places, picture, whole
+from improv.command_line.options import add_cache, add_json, add_seed, check_apart, check_places, picture, whole
 from improv.command_line.reading import read_with_progress
 from improv.errors import ImprovError
 from improv.music.pianoroll import PianoRoll
+from improv.train.cache import default_folder
 from improv.train.corpus import Corpus, Reading
 
 SPLITS = ("train", "valid", "test")
@@ -40,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--plot", type=picture, metavar="X.png",
         help="draw how the model plays alone, beside the music, into this picture",
     )  # fmt: skip
+    add_cache(parser)
     add_seed(parser)
     add_json(parser)
 
@@ -56,8 +58,8 @@ def run(args: argparse.Namespace) -> int:
     torch.set_num_threads(1)
     model, _ = checkpoint.load(args.model)
     config = model.config
-    reading = Reading(config.grid, config.dt, config.normalised, config.rules)
-    corpus = read_with_progress(args.data, reading, "midi")
+    reading = Reading(config.grid, config.dt, config.normalised, config.rules, config.low, config.n_pitches)
+    corpus = read_with_progress(args.data, reading, "midi", args.cache or default_folder())
     pieces, split = _chosen(corpus, args.split)
     if corpus.grid != model.config.grid:
         raise ImprovError(f"the data's frames last {corpus.grid:g} beats, the model's {model.config.grid:g}")
@@ -87,6 +89,8 @@ def _chosen(corpus: Corpus, split: str | None) -> tuple[list[PianoRoll], str]:
     splits = {name: rolls for name in ("test", "valid", "train") if (rolls := corpus.splits.get(name))}
     loose = corpus.splits.get("midi", [])
     if not splits:
+        if split:
+            raise ImprovError(f"--split {split} is a part of .npz files, and there are none: leave it out")
         return loose, "files"
     name = split or next(iter(splits))
     if name not in splits:

@@ -93,6 +93,14 @@ def picture(text: str) -> Path:
     return path
 
 
+def add_cache(parser: argparse.ArgumentParser) -> None:
+    """--cache"""
+    parser.add_argument(
+        "--cache", type=Path, metavar="FOLDER",
+        help="where what was read is kept, to be read from there next time (default: the user's cache folder)",
+    )  # fmt: skip
+
+
 def add_grid(parser: argparse.ArgumentParser) -> None:
     """--grid, --dt, --normalise, --rules"""
     from improv.music.published import RULES

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from improv.command_line.options import add_grid, add_json, add_seed, check_apart, whole
+from improv.command_line.options import add_cache, add_grid, add_json, add_seed, check_apart, whole
 from improv.command_line.reading import read_with_progress
 from improv.command_line.train_options import MODEL_OPTIONS, add_model, add_recipe
 from improv.errors import ImprovError, UsageError
+from improv.model.config import Config
 from improv.train.cache import default_folder
 from improv.train.corpus import Corpus, Reading, hold_out
 from improv.train.presets import PRESETS
@@ -45,16 +46,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", choices=PRESETS, default="partner", help=f"{presets} (default partner)")
     parser.add_argument(
         "--device", choices=["auto", "cpu", "cuda"], default="auto",
-        help="what computes: the processor or a CUDA GPU (default auto: the GPU where there is one)",
+        help="what computes: the processor or a CUDA GPU (default auto: where there is a GPU, the faster of both, as "
+        "measured at the start)",
     )  # fmt: skip
     parser.add_argument(
         "--threads", type=whole(1, 1024), default=1, metavar="N",
         help="threads of the processor, 1 to 1024 (default 1, the fastest for small models)",
     )  # fmt: skip
-    parser.add_argument(
-        "--cache", type=Path, metavar="FOLDER",
-        help="where what was read is kept, to be read from there next time (default: the user's cache folder)",
-    )  # fmt: skip
+    add_cache(parser)
     add_grid(parser)
     add_seed(parser)
     add_json(parser)
@@ -68,20 +67,21 @@ def run(args: argparse.Namespace) -> int:
     given = _given(args, [item.name for item in fields(Recipe)])
     if (args.estimator or preset.model.get("estimator")) != "both":
         given.setdefault("rbm_epochs", 0)  # a preset's, where there is no RBM beside a NADE
-    recipe = replace(preset.recipe, **given)
+    recipe, model = replace(preset.recipe, **given), Config(**{**preset.model, **_given(args, MODEL_OPTIONS)})
     try:
-        recipe.check()
-    except ImprovError as error:
+        model.check()
+        recipe.check(model.estimator)
+    except (ImprovError, ValueError) as error:
         raise UsageError(str(error)) from error
+    reading = Reading(**{**preset.reading, **_reading_given(args), "low": model.low, "n_pitches": model.n_pitches})
     from improv.train import distributed
 
-    device = _device(args)
-    with distributed.join(device) as world:
+    with distributed.join(_devices(args)[-1]) as world:
         if world.first:
             _check_out(args)
-        reading = Reading(**{**preset.reading, **_reading_given(args)})
         corpus = world.in_turn(lambda: _gather(args, reading, recipe.valid_share))
-        trainer = _trainer(args, recipe, reading, corpus, device, world)
+        trainer = _trainer(args, model, recipe, reading, corpus, world)
+        _stop_on_signals(trainer)
         if not world.first:
             trainer.run(lambda _frames: None, lambda _epoch: None)
             return 0
@@ -89,24 +89,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _trainer(
-    args: argparse.Namespace, recipe: Recipe, reading: Reading, corpus: Corpus, device: str, world: "World"
+    args: argparse.Namespace, model: Config, recipe: Recipe, reading: Reading, corpus: Corpus, world: "World"
 ) -> "Trainer":
     """What is to train, where an earlier training stopped if so asked."""
-    from improv.model.config import Config
+    from improv.train.calibration import choose_device
     from improv.train.trainer import Trainer
 
-    chosen = {**PRESETS[args.preset].model, **_given(args, MODEL_OPTIONS)}
-    if not corpus.articulated:  # .npz rolls do not tell onsets
-        chosen.update(onsets=False)
-    chosen.update(grid=corpus.grid, dt=reading.dt if corpus.articulated else None)
-    chosen.update(normalised=reading.normalise, rules=reading.rules)
-    try:
-        config = Config(**chosen)
-        config.check()
-    except ValueError as error:
-        raise ImprovError(str(error)) from error
-    valid = corpus.splits.get("valid", [])
-    trainer = Trainer(config, recipe, corpus.splits["train"], valid, args.out, args.seed, device, world)
+    config = replace(model, grid=corpus.grid, normalised=reading.normalise, rules=reading.rules)
+    if corpus.articulated:
+        config = replace(config, dt=reading.dt)
+    else:
+        config = replace(config, onsets=False)  # which .npz rolls do not tell
+        if args.grid not in (None, corpus.grid):
+            raise ImprovError(f"the .npz rolls have frames of {corpus.grid:g} beats: leave --grid out")
+    pieces, valid = corpus.splits["train"], corpus.splits.get("valid", [])
+    device, why = choose_device(_devices(args), config, recipe, pieces, world)
+    if why:
+        print(why, file=sys.stderr)
+    trainer = Trainer(config, recipe, pieces, valid, args.out, args.seed, device, world)
     done = trainer.resume() if args.resume else 0
     if args.resume:
         told = f"resuming after epoch {done}" if done else "there is nothing to resume beside --out: training anew"
@@ -132,16 +132,16 @@ def _check_out(args: argparse.Namespace) -> None:
             raise ImprovError(f"{path} is there already: {resume}--overwrite trains anew, or give another --out")
 
 
-def _device(args: argparse.Namespace) -> str:
-    """What computes: `cpu` or `cuda`."""
+def _devices(args: argparse.Namespace) -> list[str]:
+    """What may compute: `cpu`, `cuda` or both."""
     import torch
 
     torch.set_num_threads(args.threads)
     if args.device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
     if args.device == "cuda" and not torch.cuda.is_available():
         raise ImprovError("there is no CUDA GPU here: leave --device out, or give --device cpu")
-    return str(args.device)
+    return [str(args.device)]
 
 
 def _gather(args: argparse.Namespace, reading: Reading, valid_share: float) -> Corpus:
@@ -162,24 +162,8 @@ def _gather(args: argparse.Namespace, reading: Reading, valid_share: float) -> C
     return corpus
 
 
-def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
-    from improv.train.curve import draw_curve
-    from improv.train.trainer import Epoch, last_path
-
-    started = time.perf_counter()
-    done = len(trainer.history)
-    total = trainer.frames * trainer.epochs
-    bar = tqdm(total=total, initial=trainer.frames * done, unit=" frames", unit_scale=True, disable=None)
-    picture, last = args.out.with_suffix(".png"), last_path(args.out)
-    published = PRESETS[args.preset].published
-    older = args.out.exists()  # which the first epoch will replace
-
-    def on_epoch(epoch: Epoch) -> None:
-        valid = "" if math.isnan(epoch.valid) else f"   valid {epoch.valid:8.3f} nats/frame"
-        bar.write(
-            f"epoch {epoch.number:4d}   monitor {epoch.monitor:8.3f}{valid}   {epoch.seconds:6.1f} s", file=sys.stderr
-        )
-        draw_curve(trainer.history, picture, published)
+def _stop_on_signals(trainer: "Trainer") -> None:
+    """Lets Ctrl+C end the training after the update at hand; where several processes share it all of them hear it."""
 
     def stop(number: int, _frame: object) -> None:
         trainer.stopping = True
@@ -187,6 +171,28 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
 
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, stop)
+
+
+def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
+    from improv.train.curve import draw_curve
+    from improv.train.trainer import Epoch, last_path
+
+    started = time.perf_counter()
+    total, initial = trainer.frames * trainer.all_epochs, trainer.frames * trainer.epochs_done
+    bar = tqdm(total=total, initial=initial, unit=" frames", unit_scale=True, disable=None)
+    picture, last = args.out.with_suffix(".png"), last_path(args.out)
+    published = PRESETS[args.preset].published
+    older = args.out.exists()  # which the first epoch will replace
+
+    def on_epoch(epoch: Epoch) -> None:
+        valid = "" if math.isnan(epoch.valid) else f"   valid {epoch.valid:8.3f} nats/frame"
+        kind = "epoch" if epoch.estimator else "pretraining"
+        bar.write(
+            f"{kind} {epoch.number:4d}   monitor {epoch.monitor:8.3f}{valid}   {epoch.seconds:6.1f} s", file=sys.stderr
+        )
+        if trainer.history:
+            draw_curve(trainer.history, picture, published)
+
     with bar:
         trainer.run(bar.update, on_epoch)
     interrupted = trainer.stopping and len(trainer.history) < trainer.epochs

@@ -1,7 +1,7 @@
 """The last service to an engine that was killed: what it left sounding is ended.
 
-That is done by a process of its own, `python -m improv.live.hush PORT...`: who has once been a client of JACK may not
-survive an orderly end.
+That is done by a process of its own, `python -m improv.live.hush PORT...`, so that neither a MIDI system that stalls
+nor its library's threads stay with who outlives the engine.
 """
 
 import contextlib

@@ -57,7 +57,7 @@ class Cores(nn.Module):
     def initial(self, batch: int) -> State:
         """The state before the first frame."""
         u = self.u0.unsqueeze(1).expand(-1, batch, -1).contiguous()
-        return State(u, None if self.tied is None else u.new_zeros(1, batch * self.config.n_pitches, self.config.tied))
+        return State(u, None if self.tied is None else self.tied.initial(batch))
 
     def past(self, state: State) -> Past:
         """What the frame that follows `state` is conditioned on, with leading dimension B."""
@@ -90,6 +90,14 @@ class TiedCore(nn.Module):
         self.place = nn.Linear(config.n_places, config.tied, bias=False) if config.bars else None
         self.pitch = nn.Parameter(torch.zeros(config.n_pitches, config.tied))
         self.core = nn.GRU(config.tied, config.tied, batch_first=True)
+        self.s0 = nn.Parameter(torch.zeros(config.tied)) if config.learn_u0 else None
+
+    def initial(self, batch: int) -> Tensor:
+        """The state before the first frame, the same for every pitch, [1, B * P, tied]."""
+        rows = batch * self.config.n_pitches
+        if self.s0 is None:
+            return self.pitch.new_zeros(1, rows, self.config.tied)
+        return self.s0.expand(1, rows, -1).contiguous()
 
     def forward(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Over inputs [B, T, n_inputs] from state [1, B * P, tied]: outputs [B, T, P, tied], and the state after."""

@@ -1,23 +1,23 @@
 """The recurrent cores in compiled code: for one frame at a time, torch spends most of its time between the operations.
 
-The tanh core and the GRU are run here, frame by frame as the music is heard; the others stay with torch. All calls are
-so short that they keep the interpreter's lock: to get it back from a busy thread would take longer.
+The tanh core and the GRU are run here, frame by frame as the music is heard, and a tied core beside them; the LSTM
+stays with torch. All calls are so short that they keep the interpreter's lock: to get it back from a busy thread would
+take longer.
 """
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from numba import njit
-from numpy.typing import NDArray
-from torch import Tensor
 
 from improv.model.config import Config
 from improv.model.core import Past
-from improv.model.rbm import ConditionalRbm
+from improv.model.rbm import ConditionalRbm, TiedRbm
 from improv.model.sequence_model import SequenceModel
 from improv.sampling import kernels
 from improv.sampling.chain import Floats
+from improv.sampling.tied import CompiledTiedBiases, CompiledTiedCore, array
 
 TOGETHER = 8  # frames heard in one call
 
@@ -72,32 +72,42 @@ class CompiledMemory:
     @staticmethod
     def fits(config: Config) -> bool:
         """Whether a model is of the kind that is run here."""
-        return config.core in ("tanh", "gru") and not config.tied
+        return config.core in ("tanh", "gru")
 
     def __init__(self, model: SequenceModel) -> None:
         core = model.cores.core
         self._hear = _hear_tanh if model.config.core == "tanh" else _hear_gru
-        self._weights = [_array(core.weight_ih_l0.T), _array(core.weight_hh_l0.T)]
-        self._weights += [_array(core.bias_ih_l0), _array(core.bias_hh_l0)]
-        self._u0 = _array(model.cores.u0[0])
+        self._weights = [array(core.weight_ih_l0.T), array(core.weight_hh_l0.T)]
+        self._weights += [array(core.bias_ih_l0), array(core.bias_hh_l0)]
+        self._u0 = array(model.cores.u0[0])
+        self._tied = None if model.cores.tied is None else CompiledTiedCore(model.cores.tied)
         self._biases = _bias_weights(model.rbm) if isinstance(model.rbm, ConditionalRbm) else None
+        self._tied_biases = CompiledTiedBiases(model.rbm) if isinstance(model.rbm, TiedRbm) else None
         self.forget()
 
     def forget(self) -> None:
         """See Memory."""
         self._u = self._u0.copy()
+        if self._tied is not None:
+            self._tied.forget()
 
     def hear(self, inputs: Floats) -> None:
         """See Memory."""
         for first in range(0, len(inputs), TOGETHER):
-            self._hear(inputs[first : first + TOGETHER], *self._weights, self._u)  # type: ignore[call-arg]
+            some = inputs[first : first + TOGETHER]
+            self._hear(some, *self._weights, self._u)  # type: ignore[call-arg]
+            if self._tied is not None:
+                self._tied.hear(some)
 
     def past(self) -> Past:
         """See Memory."""
-        return Past(torch.from_numpy(self._u).unsqueeze(0))
+        s = None if self._tied is None else torch.from_numpy(self._tied.s).unsqueeze(0)
+        return Past(torch.from_numpy(self._u).unsqueeze(0), s)
 
     def biases(self) -> tuple[Floats, Floats]:
         """See Memory."""
+        if self._tied is not None and self._tied_biases is not None:
+            return self._tied_biases.of(self._u, self._tied.s)
         assert self._biases is not None
         bias, weights, n_visible = self._biases
         both = np.empty((1, len(bias)), np.float32)
@@ -107,28 +117,14 @@ class CompiledMemory:
 
 def _bias_weights(rbm: ConditionalRbm) -> tuple[Floats, Floats, int]:
     """Both layers' biases side by side, [V + H], the weights they get from the state, [R, V + H], and V."""
-    return _array(torch.cat([rbm.b_v, rbm.b_h])), _array(torch.cat([rbm.W_uv, rbm.W_uh], dim=1)), len(rbm.b_v)
-
-
-def _array(tensor: Tensor) -> NDArray[Any]:
-    return np.array(tensor.detach().numpy(), np.float32, order="C")
-
-
-@njit(cache=True, fastmath=True, error_model="numpy")
-def _add_product(to, x, weights):  # type: ignore[no-untyped-def]
-    """to [N] += x [M] weights [M, N]; what is zero in x costs nothing."""
-    for i in range(len(x)):
-        if x[i] != 0:
-            row, factor = weights[i], x[i]
-            for j in range(len(to)):
-                to[j] += factor * row[j]
+    return array(torch.cat([rbm.b_v, rbm.b_h])), array(torch.cat([rbm.W_uv, rbm.W_uh], dim=1)), len(rbm.b_v)
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
 def _affine(u, weights, bias, to):  # type: ignore[no-untyped-def]
     """to [1, N] = bias [N] + u [R] weights [R, N]."""
     to[0] = bias
-    _add_product(to[0], u, weights)
+    kernels.add_product(to[0], u, weights)
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
@@ -138,8 +134,8 @@ def _hear_tanh(inputs, w_in, w_rec, b_in, b_rec, u):  # type: ignore[no-untyped-
     for x in inputs:
         for j in range(len(u)):
             pre[j] = b_in[j] + b_rec[j]
-        _add_product(pre, x, w_in)
-        _add_product(pre, u, w_rec)
+        kernels.add_product(pre, x, w_in)
+        kernels.add_product(pre, u, w_rec)
         for j in range(len(u)):
             u[j] = kernels.tanh(pre[j])
 
@@ -150,11 +146,4 @@ def _hear_gru(inputs, w_in, w_rec, b_in, b_rec, u):  # type: ignore[no-untyped-d
     n = len(u)
     heard, known = kernels.aligned(3 * n), kernels.aligned(3 * n)
     for x in inputs:
-        heard[:], known[:] = b_in, b_rec
-        _add_product(heard, x, w_in)
-        _add_product(known, u, w_rec)
-        for j in range(n):
-            r = kernels.sigmoid(heard[j] + known[j])
-            z = kernels.sigmoid(heard[n + j] + known[n + j])
-            new = kernels.tanh(heard[2 * n + j] + r * known[2 * n + j])
-            u[j] = new + z * (u[j] - new)
+        kernels.gru_step(x, w_in, w_rec, b_in, b_rec, u, heard, known)

@@ -58,6 +58,31 @@ def tanh(x):  # type: ignore[no-untyped-def]
     return series if square < float32(0.01) else float32(1) - float32(2) / (float32(1) + exp(x + x))
 
 
+@njit(inline="always")
+def add_product(to, x, weights):  # type: ignore[no-untyped-def]
+    """to [N] += x [M] weights [M, N]; what is zero in x costs nothing."""
+    for i in range(len(x)):
+        if x[i] != 0:
+            row, factor = weights[i], x[i]
+            for j in range(len(to)):
+                to[j] += factor * row[j]
+
+
+@njit(inline="always")
+def gru_step(x, w_in, w_rec, b_in, b_rec, u, heard, known):  # type: ignore[no-untyped-def]
+    """u [R] after the input x [I], in place, as torch's GRU has it: gates r, z and n side by side in w_in [I, 3 R] and
+    w_rec [R, 3 R]; heard and known [3 R] are room to work in."""
+    n = len(u)
+    heard[:], known[:] = b_in, b_rec
+    add_product(heard, x, w_in)
+    add_product(known, u, w_rec)
+    for j in range(n):
+        r = sigmoid(heard[j] + known[j])
+        z = sigmoid(heard[n + j] + known[n + j])
+        new = tanh(heard[2 * n + j] + r * known[2 * n + j])
+        u[j] = new + z * (u[j] - new)
+
+
 @njit(nogil=True, cache=True)
 def block(n_visible, n_hidden):  # type: ignore[no-untyped-def]
     """Steps after which the pre-activations are summed anew, so that rounding cannot pile up.

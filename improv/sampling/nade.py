@@ -1,17 +1,17 @@
 """Samples of a NADE, frame by frame: what starts the live chain, or stands for it."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from numba import float32, njit
 from numpy.typing import NDArray
-from torch import Tensor
 
 from improv.model.core import Past
 from improv.model.nade import Nade, TiedNade
 from improv.sampling import kernels
 from improv.sampling.chain import Bits
+from improv.sampling.tied import CompiledTiedStart, array
 
 
 class NadeSampler(Protocol):
@@ -40,30 +40,27 @@ class CompiledNade:
     def __init__(self, nade: Nade | TiedNade, seed: int) -> None:
         self._nade = nade
         self._rng = np.random.default_rng(seed)
-        self._order = _array(nade.order)
+        self._order = nade.order.numpy().copy()
         if isinstance(nade, TiedNade):
             heard = nade.above.matrix().view(nade.config.n_visible, nade.config.n_pitches, -1)
             layers = nade.second.weight, nade.second.bias, nade.out.weight, nade.out.bias
-            self._weights = [_array(tensor) for tensor in (heard, *layers)]
+            self._weights = [array(tensor) for tensor in (heard, *layers)]
+            self._start = CompiledTiedStart(nade)
         else:
-            self._weights = [_array(nade.W), _array(nade.U)]
+            self._weights = [array(nade.W), array(nade.U)]
 
     def sample(self, past: Past, temperature: float, held: NDArray[np.int8]) -> Bits:
         """See NadeSampler."""
         v = np.zeros(len(held), np.uint8)
         args = held, 1 / temperature, self._rng.random(len(v), np.float32), v
         if isinstance(self._nade, TiedNade):
-            pre, b_v = (_array(tensor[0]) for tensor in self._nade.start(past))
+            assert past.s is not None
+            pre, b_v = self._start.of(past.u[0].numpy(), past.s[0].numpy())
             _tied_sweep(pre, b_v, *self._weights, float(self._nade.sounds), self._order, *args)  # type: ignore[call-arg]
         else:
-            b_v, pre = (_array(tensor[0]) for tensor in self._nade.biases(past))
+            b_v, pre = (array(tensor[0]) for tensor in self._nade.biases(past))
             _sweep(pre, b_v, *self._weights, self._order, *args)  # type: ignore[call-arg]
         return v
-
-
-def _array(tensor: Tensor) -> NDArray[Any]:
-    with torch.inference_mode():
-        return np.array(tensor.detach().numpy())  # a copy: never read-only, which numba would compile anew
 
 
 @njit(inline="always")

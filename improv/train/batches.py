@@ -75,13 +75,13 @@ class Batches:
         self.model, self.config, self.recipe = model, model.config, recipe
         self.pieces, self.seed = pieces, seed
 
-    def epoch(self, number: int, size: int) -> list[list[Window]]:
-        """The epoch's batches of `size` subsequences, in random order.
+    def epoch(self, number: int, recipe: Recipe) -> list[list[Window]]:
+        """The epoch's batches of subsequences, as many and as long as `recipe` has them, in random order.
 
         Where batches are shuffled anyway each piece is cut at a random phase; one at a time it is the tutorial's cuts.
         """
         rng = np.random.default_rng((self.seed, number))
-        length = self.recipe.length
+        size, length = recipe.batch, recipe.length
         found = []
         for index, piece in enumerate(self.pieces):
             first = int(rng.integers(1, length + 1)) if size > 1 else length

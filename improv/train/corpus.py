@@ -15,7 +15,7 @@ from improv.errors import ImprovError
 from improv.music.key import key_of
 from improv.music.meter import downbeat_of
 from improv.music.midifile import read_score
-from improv.music.pianoroll import PianoRoll, load_npz
+from improv.music.pianoroll import LOW, N_PITCHES, PianoRoll, load_npz
 from improv.music.published import MUSICAL, published_roll
 from improv.music.score import to_roll, to_roll_seconds
 from improv.train.cache import read_files
@@ -34,12 +34,15 @@ class Reading:
         dt: seconds per frame instead, as the tutorial samples; None for the grid in beats.
         normalise: whether to move every piece to C major or C minor.
         rules: how notes become frames, one of RULES.
+        low, n_pitches: the lowest pitch, as a MIDI number, and how many there are; others are folded in by octaves.
     """
 
     grid: float = 0.25
     dt: float | None = None
     normalise: bool = True
     rules: str = MUSICAL
+    low: int = LOW
+    n_pitches: int = N_PITCHES
 
     @property
     def frame_beats(self) -> float:
@@ -158,10 +161,12 @@ def _read_file(path: Path, reading: Reading) -> Pieces:
 
 
 def _roll(path: Path, reading: Reading) -> PianoRoll:
-    score = read_score(path, published=reading.rules != MUSICAL)
+    score, pitches = read_score(path, published=reading.rules != MUSICAL), (reading.low, reading.n_pitches)
     if reading.rules != MUSICAL:
-        return published_roll(score, reading.rules, reading.grid, reading.dt)
-    return to_roll(score, reading.grid) if reading.dt is None else to_roll_seconds(score, reading.dt)
+        return published_roll(score, reading.rules, reading.grid, reading.dt, *pitches)
+    if reading.dt is not None:
+        return to_roll_seconds(score, reading.dt, *pitches)
+    return to_roll(score, reading.grid, *pitches)
 
 
 def _version() -> int:

@@ -22,7 +22,7 @@ from improv.model.core import Past
 from improv.model.nade import log_probability
 from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
-from improv.train.likelihood import conditioned, every, nade_likelihood, rbm_likelihood
+from improv.train.likelihood import Every, Stretch, nade_likelihood, rbm_likelihood, stretches
 
 PSEUDO_CHUNK = 64  # frames whose every flip is weighed at once
 NADE_PSEUDO_FRAMES = 300  # at most about so many, evenly spread: NADE must be run once for every flip
@@ -77,11 +77,13 @@ def evaluate(
     sums, generator = _Sums(), torch.Generator().manual_seed(seed)
     total = sum(len(roll) for roll in pieces)
     stride = 1 if model.rbm is not None else max(1, total // NADE_PSEUDO_FRAMES)
-    for (v, past), chosen in zip(conditioned(model, pieces), every(stride, map(len, pieces)), strict=True):
-        _add(sums, model, v, past, effort, generator)
-        if len(v[chosen]):
-            _add_pseudo(sums, model, v[chosen], past.at(chosen))
-        on_frames(len(v))
+    picked = Every(stride)
+    for stretch in stretches(model, pieces):
+        _add(sums, model, stretch, effort, generator)
+        chosen = picked.of(len(stretch.v))
+        if len(stretch.v[chosen]):
+            _add_pseudo(sums, model, stretch.v[chosen], stretch.past.at(chosen))
+        on_frames(len(stretch.v))
     frames = sums.frames
     played = _play(model, pieces, effort.free_frames, seed)
     on_played(max(played, key=len))
@@ -108,9 +110,9 @@ def _estimator(model: SequenceModel, effort: Effort) -> str:
 
 
 @torch.no_grad()
-def _add(sums: _Sums, model: SequenceModel, v: Tensor, past: Past, effort: Effort, generator: torch.Generator) -> None:
-    """Adds the figures of one piece's frames v [T, V]."""
-    n = model.config.n_pitches
+def _add(sums: _Sums, model: SequenceModel, stretch: Stretch, effort: Effort, generator: torch.Generator) -> None:
+    """Adds the figures of a stretch of frames."""
+    (v, before, past), n = stretch, model.config.n_pitches
     if model.rbm is not None:
         found = rbm_likelihood(model, v, past, effort.chains, effort.betas, generator)
     else:
@@ -121,7 +123,7 @@ def _add(sums: _Sums, model: SequenceModel, v: Tensor, past: Past, effort: Effor
     sums.variance += float(found.variance.sum())
     truth = v[:, :n].bool()
     hits, union = _overlap(found.particles[..., :n].bool(), truth.unsqueeze(1))
-    copy_hits, copy_union = _overlap(torch.cat([torch.zeros_like(truth[:1]), truth[:-1]]), truth)
+    copy_hits, copy_union = _overlap(torch.cat([before[:n].bool().unsqueeze(0), truth[:-1]]), truth)
     sums.hits, sums.union = sums.hits + hits, sums.union + union
     sums.copy_hits, sums.copy_union = sums.copy_hits + copy_hits, sums.copy_union + copy_union
     sums.frames += len(v)

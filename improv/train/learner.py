@@ -32,7 +32,7 @@ class Phase:
         cost: what is lowered.
         optimiser: its name.
         logits: the log-odds whose cross-entropy the cost is, for the Hessian-free optimiser.
-        recipe: what sets the rates and the size of a batch.
+        recipe: what sets the rates, and the size of a batch and of its subsequences.
         estimator: what is validated, `rbm` or `nade`.
     """
 
@@ -58,10 +58,6 @@ class Learner:
         self.model, self.recipe, self.world = model, recipe, world
         self.averaged = copy.deepcopy(model) if recipe.average else model
         self.objective = Objective(model, recipe)
-        if recipe.optimiser == "hf" and model.rbm is not None:
-            raise ImprovError("hf needs an exact likelihood: give --estimator nade, or another --optimiser")
-        if recipe.rbm_epochs and (model.rbm is None or model.nade is None):
-            raise ImprovError("the RBM can only learn after a NADE: give --estimator both, or --rbm-epochs 0")
         self.pretraining, self.main, self.settling = self._pretraining(), self._main(), self._settling()
         self.begin(self.main)
         if world.size > 1 and "hf" in (recipe.optimiser, recipe.pretrain_optimiser):
@@ -89,9 +85,10 @@ class Learner:
     def _pretraining(self) -> list[Phase]:
         """What comes before the training itself (Boulanger-Lewandowski et al. 2012, section 4.3)."""
         recipe, objective = self.recipe, self.objective
+        single = replace(recipe, batch=recipe.batch * recipe.length, length=1)  # frames, drawn from anywhere
         first_order = "adamw" if recipe.pretrain_optimiser == "hf" else recipe.pretrain_optimiser
         phases = [
-            Phase(recipe.pretrain_frames, objective.frames, first_order, objective.core_logits, recipe, ""),
+            Phase(recipe.pretrain_frames, objective.frames, first_order, objective.core_logits, single, ""),
             Phase(recipe.pretrain_core, objective.core, recipe.pretrain_optimiser, objective.core_logits, recipe, ""),
         ]
         return [phase for phase in phases if phase.epochs]

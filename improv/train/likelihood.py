@@ -7,8 +7,9 @@ samples, the larger log Z of the two is taken: the conservative one.
 """
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
 
 CHUNK = 256  # frames at a time: keeps the particles of a chunk in the cache
+STRETCH = 1024  # frames that the cores run over at a time: a tied core keeps some 100 kB of each
 
 
 @dataclass(frozen=True)
@@ -125,22 +127,40 @@ def nade_likelihood(
     return Likelihood(log_p, torch.zeros_like(log_p), torch.stack(drawn, 1) if drawn else v.new_empty(0))
 
 
+class Stretch(NamedTuple):
+    """Frames v [T, V] that follow one another, the one before the first [V] (zeros where a piece begins), and what they
+    are conditioned on."""
+
+    v: Tensor
+    before: Tensor
+    past: Past
+
+
 @torch.no_grad()
-def conditioned(model: SequenceModel, pieces: list[PianoRoll]) -> Iterator[tuple[Tensor, Past]]:
-    """The frames v [T, V] of each piece and what they are conditioned on, piece by piece."""
-    device = next(model.parameters()).device
+def stretches(model: SequenceModel, pieces: list[PianoRoll]) -> Iterator[Stretch]:
+    """All pieces, one after another, in stretches short enough for memory."""
+    device, n_visible = next(model.parameters()).device, model.config.n_visible
     for roll in pieces:
-        inputs = model.inputs(np.asarray(roll.frames), -roll.downbeat, roll.bar_beats).to(device)
-        past, _ = model.pasts(inputs.unsqueeze(0))
-        yield inputs[:, : model.config.n_visible], past.at(0)
+        state, before = None, torch.zeros(n_visible, device=device)
+        for start in range(0, len(roll), STRETCH):
+            frames = np.asarray(roll.frames[start : start + STRETCH])
+            inputs = model.inputs(frames, start - roll.downbeat, roll.bar_beats).to(device)
+            past, state = model.pasts(inputs.unsqueeze(0), state)
+            yield Stretch(inputs[:, :n_visible], before, past.at(0))
+            before = inputs[-1, :n_visible]
 
 
-def every(stride: int, lengths: Iterable[int]) -> Iterator[slice]:
-    """For pieces of these lengths the slices of each that pick every so-manieth of all their frames end to end."""
-    first = stride // 2
-    for length in lengths:
-        yield slice(first, length, stride)
-        first = (first - length) % stride
+class Every:
+    """Picks every so-manieth of all frames, of one stretch after another."""
+
+    def __init__(self, stride: int) -> None:
+        self._stride, self._first = stride, stride // 2
+
+    def of(self, length: int) -> slice:
+        """Those of the next `length` frames."""
+        picked = slice(self._first, length, self._stride)
+        self._first = (self._first - length) % self._stride
+        return picked
 
 
 SKETCH_FRAMES, SKETCH_CHAINS, SKETCH_BETAS = 1000, 8, 100
@@ -152,9 +172,10 @@ def sketch(model: SequenceModel, pieces: list[PianoRoll], seed: int, estimator: 
     on up to about SKETCH_FRAMES frames."""
     generator = torch.Generator(next(model.parameters()).device).manual_seed(seed)
     stride = max(1, sum(len(roll) for roll in pieces) // SKETCH_FRAMES) if estimator == "rbm" else 1
-    total, frames = 0.0, 0
-    for (v, past), chosen in zip(conditioned(model, pieces), every(stride, map(len, pieces)), strict=True):
-        v, past = v[chosen], past.at(chosen)
+    total, frames, picked = 0.0, 0, Every(stride)
+    for stretch in stretches(model, pieces):
+        chosen = picked.of(len(stretch.v))
+        v, past = stretch.v[chosen], stretch.past.at(chosen)
         if not len(v):
             continue
         if estimator == "rbm":

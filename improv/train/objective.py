@@ -59,7 +59,7 @@ class Objective:
         """Of every frame by itself: the past is all zero (pretraining of the estimator)."""
         config, count = self.model.config, int(batch.mask.sum())
         s = batch.v.new_zeros(count, config.n_pitches, config.tied) if config.tied else None
-        return self._estimate(batch, Past(batch.v.new_zeros(count, config.recurrent), s))
+        return self._estimate(batch, Past(batch.v.new_zeros(count, config.recurrent), s), lasting=False)
 
     def core(self, batch: Batch) -> Cost:
         """Of every frame, unit by unit, from the past alone (pretraining of the cores)."""
@@ -81,13 +81,13 @@ class Objective:
         past, _ = self.model.pasts(batch.heard)
         return batch.dropped(past).at(batch.mask)
 
-    def _estimate(self, batch: Batch, past: Past) -> Cost:
+    def _estimate(self, batch: Batch, past: Past, lasting: bool = True) -> Cost:
         v = batch.v[batch.mask]
         total, monitor = v.new_zeros(()), 0.0
         if self.model.nade is not None:
             total, monitor = self._surprise(self.model.nade, v, past)
         if self.model.rbm is not None:
-            cost = self._contrast(self.model.rbm, v, past, batch)
+            cost = self._contrast(self.model.rbm, v, past, batch, lasting)
             total, monitor = total + cost.total, cost.monitor
         return Cost(total, monitor)
 
@@ -95,19 +95,23 @@ class Objective:
         log_p = log_probability(estimator, v, past).sum()
         return Cost(-log_p, float(log_p.detach()))
 
-    def _contrast(self, estimator: rbm.ConditionalRbm | rbm.TiedRbm, v: Tensor, past: Past, batch: Batch) -> Cost:
-        """F(v) - F(v*) (eq. 4), v* the end of k Gibbs steps and held constant (Hinton 2002)."""
+    def _contrast(
+        self, estimator: rbm.ConditionalRbm | rbm.TiedRbm, v: Tensor, past: Past, batch: Batch, lasting: bool = True
+    ) -> Cost:
+        """F(v) - F(v*) (eq. 4), v* the end of k Gibbs steps and held constant (Hinton 2002).
+
+        Persistent chains are gone on with only where they are `lasting`.
+        """
         b_v, b_h = estimator.biases(past)
         weights = estimator.W
-        starts, length = batch.starts, batch.mask.shape[1]
-        if self.particles is not None:
-            starts = self.particles[batch.rows, :length].to(v)
+        particles, length = self.particles if lasting else None, batch.mask.shape[1]
+        starts = batch.starts if particles is None else particles[batch.rows, :length].to(v)
         end, logits = self._chains(weights.detach(), b_v.detach(), b_h.detach(), starts[batch.mask], batch)
-        if self.particles is not None:
+        if particles is not None:
             mask = batch.mask.cpu()
-            ended = self.particles[batch.rows, :length]
+            ended = particles[batch.rows, :length]
             ended[mask] = end.to(ended)
-            self.particles[batch.rows, :length] = ended
+            particles[batch.rows, :length] = ended
         cost = rbm.free_energy(v, weights, b_v, b_h) - rbm.free_energy(end, weights, b_v, b_h)
         return Cost(cost.sum(), float(rbm.reconstruction_log_likelihood(v, logits).sum()))
 

@@ -26,7 +26,8 @@ BENCHMARK_MODEL: dict[str, Any] = {"estimator": "nade", "tied": 48, "core": "gru
 JSB = replace(BENCHMARK, epochs=24, batch=16, length=64, input_dropout=0.15, state_dropout=0.15)
 NOTTINGHAM = replace(BENCHMARK, epochs=10)
 BEATS = {"grid": 1.0, "rules": published.SAMPLED}
-EIGHTHS = {"grid": 0.5, "rules": published.NOTTINGHAM}
+EIGHTHS = {"grid": 0.5, "rules": published.SAMPLED}
+NOTTINGHAMS_EIGHTHS = {"grid": 0.5, "rules": published.NOTTINGHAM}
 WITH_RBM: dict[str, Any] = {**BENCHMARK_MODEL, "estimator": "both", "hidden": 264}
 AN_RBM_BESIDE = "the same with an RBM beside, for the likelihood of that"
 
@@ -39,16 +40,20 @@ PRESETS = {
     ),
     "jsb": Preset("for likelihood on the JSB Chorales' piano-rolls", JSB, BENCHMARK_MODEL, BEATS),
     "jsb-rbm": Preset(AN_RBM_BESIDE, replace(JSB, rbm_epochs=10, cd_steps=25, rbm_rate=0.03), WITH_RBM, BEATS),
-    "nottingham": Preset("for likelihood on Nottingham's piano-rolls", NOTTINGHAM, BENCHMARK_MODEL, EIGHTHS),
-    "nottingham-rbm": Preset(
-        AN_RBM_BESIDE, replace(NOTTINGHAM, rbm_epochs=2, cd_steps=25, rbm_rate=0.03), WITH_RBM, EIGHTHS
+    "nottingham": Preset(
+        "for likelihood on Nottingham's piano-rolls", NOTTINGHAM, BENCHMARK_MODEL, NOTTINGHAMS_EIGHTHS
     ),
-    "musedata": Preset("for likelihood on MuseData's piano-rolls", replace(BENCHMARK, epochs=10), BENCHMARK_MODEL, {}),
+    "nottingham-rbm": Preset(
+        AN_RBM_BESIDE, replace(NOTTINGHAM, rbm_epochs=2, cd_steps=25, rbm_rate=0.03), WITH_RBM, NOTTINGHAMS_EIGHTHS
+    ),
+    "musedata": Preset(
+        "for likelihood on MuseData's piano-rolls", replace(BENCHMARK, epochs=10), BENCHMARK_MODEL, EIGHTHS
+    ),
     "piano-midi": Preset(
         "for likelihood on Piano-midi.de's piano-rolls",
         replace(BENCHMARK, epochs=10, input_dropout=0.15, state_dropout=0.2),
         BENCHMARK_MODEL,
-        {},
+        EIGHTHS,
     ),
     "tutorial": Preset(
         "the reference configuration of the published tutorial: SGD, CD-15, frames of 0.3 s",

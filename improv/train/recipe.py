@@ -12,7 +12,7 @@ class Recipe:
     Attributes:
         epochs: passes over the training pieces.
         patience: epochs without a better validation after which training stops; 0 for never.
-        pretrain_frames: epochs on frames in random order before, conditioned on nothing.
+        pretrain_frames: epochs before on single frames drawn in random order, conditioned on nothing.
         pretrain_core: epochs before in which the cores predict the next frame.
         rbm_epochs: epochs afterwards in which the RBM alone learns, on the cores as NADE has taught them. Gradients of
             contrastive divergence are noisy and biased: they make worse cores than NADE's exact ones. 0 trains both at
@@ -34,7 +34,8 @@ class Recipe:
         constant: share of the updates after which the rate falls, to `final` of it.
         decay: how it falls: `linear` or `cosine`.
         clip: gradient norm at most; 0 does not clip.
-        input_dropout, state_dropout: share of zeroed units, of the core's input and of u.
+        input_dropout, state_dropout: share of zeroed units, of the core's input and of u; of what every pitch has to
+            itself in a tied core, half that share.
         transpose: semitones up or down by which every subsequence is moved at random, at most.
         alone: share of subsequences that begin with nothing but their top voice in the core's ear, as a partner hears a
             player who has begun alone; what is learned is the whole frame all the same.
@@ -85,14 +86,22 @@ class Recipe:
                   self.alone, self.elsewhere, self.persistent)  # fmt: skip
         return self.optimiser == "sgd" and self.batch == 1 and not any(extras)
 
-    def check(self) -> None:
-        """Raises ImprovError where a value is outside its range."""
+    def check(self, estimator: str) -> None:
+        """Raises ImprovError where a value is outside its range, or does not go with the `estimator` of a model."""
         for name, (low, high) in RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise ImprovError(f"{name} must lie in {low:g}..{high:g}, got {getattr(self, name):g}")
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ImprovError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)}")
+        if self.optimiser == "hf" and estimator != "nade":
+            raise ImprovError("hf needs an exact likelihood: give --estimator nade, or another --optimiser")
+        if self.rbm_epochs and estimator != "both":
+            raise ImprovError("the RBM can only learn after a NADE: give --estimator both, or --rbm-epochs 0")
+        if (self.momentum or self.nesterov) and self.optimiser != "sgd":
+            raise ImprovError(f"momentum is of --optimiser sgd, {self.optimiser} has its own: leave it out")
+        if self.nesterov and not self.momentum:
+            raise ImprovError("--nesterov is a kind of momentum: give --momentum too, as 0.9")
 
 
 OPTIMISERS = ("sgd", "adam", "adamw", "hf")

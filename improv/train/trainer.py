@@ -38,7 +38,7 @@ class Epoch:
             at the data; for NADE alone the log-likelihood.
         valid: log-likelihood of validation frames in nats a frame (see likelihood.sketch); NaN without any.
         seconds: time it took, validation included.
-        estimator: what was validated, `rbm` or `nade`.
+        estimator: what was validated, `rbm` or `nade`; nothing in pretraining.
     """
 
     number: int
@@ -85,7 +85,7 @@ class Trainer:
         device: str = "cpu",
         world: World = ALONE,
     ) -> None:
-        recipe.check()
+        recipe.check(config.estimator)
         torch.manual_seed(seed)
         self.config, self.recipe, self.out, self.seed = config, recipe, out, seed
         self.device, self.world = torch.device(device), world
@@ -114,6 +114,16 @@ class Trainer:
     def epochs(self) -> int:
         """Epochs of the whole training, those of pretraining left out."""
         return self.recipe.epochs + self.recipe.rbm_epochs
+
+    @property
+    def all_epochs(self) -> int:
+        """Epochs of the whole training, pretraining included."""
+        return len(self._schedule())
+
+    @property
+    def epochs_done(self) -> int:
+        """How many of them are over."""
+        return self._place.epochs
 
     def resume(self) -> int:
         """Goes on from the last checkpoint, if it is there and fits; returns the number of epochs already done.
@@ -145,7 +155,7 @@ class Trainer:
 
     def run(self, on_frames: Callable[[int], None], on_epoch: Callable[[Epoch], None]) -> None:
         """Trains until the recipe's epochs are done, patience is, or `stopping` is set. `on_frames` hears of progress,
-        `on_epoch` of every result.
+        `on_epoch` of every result, of pretraining too.
 
         Raises:
             ImprovError: the weights grew beyond all numbers, or a checkpoint cannot be written.
@@ -163,13 +173,13 @@ class Trainer:
             monitor = self._train_epoch(number, progress, on_frames)
             if monitor is None:
                 return
-            if number >= PRETRAINING:
-                self._save()
-            else:
+            if phase.estimator:
                 epoch = Epoch(number, monitor, self.validate(), time.perf_counter() - started, phase.estimator)
-                self.history.append(epoch)
                 self._keep(epoch)
-                on_epoch(epoch)
+            else:
+                epoch = Epoch(number + 1 - PRETRAINING, monitor, math.nan, time.perf_counter() - started, "")
+                self._save()
+            on_epoch(epoch)
             if self.world.total(self.stopping):
                 return
 
@@ -187,7 +197,6 @@ class Trainer:
         if phase is self.learner.settling:
             best, _ = checkpoint.load(self.out)
             self.model.load_state_dict(best.state_dict())
-            self.best, self.best_epoch = -math.inf, len(self.history)
         self.learner.begin(phase)
 
     def _out_of_patience(self, phase: Phase) -> bool:
@@ -207,7 +216,7 @@ class Trainer:
         """One pass over the pieces, at `progress` of its phase, or what is left of it; the mean of the monitor, None
         where it was stopped."""
         self.model.train()
-        batches, place = self.batches.epoch(number, self.learner.phase.recipe.batch), self._place
+        batches, place = self.batches.epoch(number, self.learner.phase.recipe), self._place
         for index in range(place.updates, len(batches)):
             windows = batches[index]
             batch = self.batches.make(number, windows, self.world.rows) if windows[self.world.rows] else None
@@ -226,9 +235,12 @@ class Trainer:
         return place.monitor / len(batches)
 
     def _keep(self, epoch: Epoch) -> None:
-        """Writes the last checkpoint, and the best where this epoch is it (the last one without validation)."""
-        score = epoch.number if math.isnan(epoch.valid) else epoch.valid
-        if score > self.best:
+        """Writes the last checkpoint, and the best where this epoch is it (the last one without validation, the first
+        one that validates the RBM)."""
+        begins = bool(self.history) and self.history[-1].estimator != epoch.estimator  # another thing is validated
+        self.history.append(epoch)
+        score = epoch.valid if self.valid else epoch.number
+        if begins or score > self.best:
             self.best, self.best_epoch = score, epoch.number
         self._save()
 

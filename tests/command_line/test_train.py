@@ -134,6 +134,69 @@ def test_stopped_by_a_signal_it_keeps_best_and_last_and_says_where(
         assert json.loads(resumed.stdout)["epochs"] == kept + 1
 
 
+def test_pitches_are_as_many_as_asked_for(data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "m.pt")
+    pitches = ("--low", "48", "--n-pitches", "24")
+    assert main(["train", str(data), "--out", out, "--epochs", "1", *pitches, *TINY_TRAINING]) == 0
+    config = checkpoint.load(Path(out))[0].config
+    assert (config.low, config.n_pitches, config.n_visible) == (48, 24, 48)
+    effort = ("--chains", "2", "--betas", "2", "--free-frames", "8")
+    assert main(["eval", "--model", out, str(data), "--json", *effort]) == 0
+    assert json.loads(capfd.readouterr().out)["frames"] == 4 * 4 * 16
+
+
+@pytest.mark.parametrize(
+    ("options", "about"),
+    [
+        (("--low", "100"), "pitches"),
+        (("--optimiser", "hf"), "hf"),
+        (("--rbm-epochs", "1"), "rbm"),
+        (("--momentum", "0.9"), "momentum"),
+        (("--optimiser", "sgd", "--nesterov"), "momentum"),
+    ],
+)
+def test_what_does_not_go_together_is_wrong_usage(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], options: tuple[str, ...], about: str
+) -> None:
+    assert main(["train", str(tmp_path), "--out", str(tmp_path / "m.pt"), *TINY_TRAINING, *options]) == 2
+    told = capfd.readouterr().err
+    assert about in told
+    assert told.count("\n") == 1
+
+
+def test_rolls_keep_their_own_grid(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    npz = save_npz(tmp_path / "rolls.npz", train=[20, 20], valid=[20])
+    assert main(["train", str(npz), "--out", str(tmp_path / "m.pt"), "--grid", "0.25", *TINY_TRAINING]) == 1
+    assert "--grid" in capfd.readouterr().err
+
+
+def test_pretraining_is_told_too(data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    before = ("--pretrain-frames", "1", "--pretrain-core", "1")
+    assert main(["train", str(data), "--out", str(tmp_path / "m.pt"), "--epochs", "1", *before, *TINY_TRAINING]) == 0
+    told = [line.split("monitor")[0].split() for line in capfd.readouterr().err.splitlines() if "monitor" in line]
+    assert told == [["pretraining", "1"], ["pretraining", "2"], ["epoch", "1"]]
+
+
+def test_stopped_before_the_rbm_has_learned_it_tells_of_the_nade(data: Path, tmp_path: Path) -> None:
+    small = ("--estimator", "both", "--tied", 4, "--hidden", 100, "--recurrent", 4, "--length", 32, "--cd-steps", 500)
+    process = start(
+        "train", data, "--out", tmp_path / "m.pt", "--epochs", 1, "--rbm-epochs", 5000, "--json", *small
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        while not (line := process.stderr.readline()).startswith("epoch    1"):
+            assert line
+        process.send_signal(signal.SIGINT)
+        printed, told = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 1
+    summary = json.loads(printed, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert summary["interrupted"]
+    assert math.isfinite(summary["valid"])
+    assert "inf" not in told.replace("interrupted", "")
+
+
 def test_it_does_not_go_on_with_other_settings(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     checkpoint.save(
         tmp_path / "m.last.pt", SequenceModel(Config(hidden=2, recurrent=2)), recipe={}, seed=0, train_frames=0
@@ -233,7 +296,7 @@ def test_every_field_of_the_recipe_and_the_model_is_explained_and_its_range_chec
     assert RANGES.keys() | CHOICES.keys() | {"persistent", "nesterov", "base_rates"} == RECIPE_HELP.keys()
     for name, (low, high) in RANGES.items():
         for fits in (low, high):
-            replace(Recipe(), **{name: fits}).check()
+            replace(Recipe(optimiser="sgd"), **{name: fits}).check("both")
         for misfit in (low - 1, high + 1):
             with pytest.raises(ImprovError, match=name):
-                replace(Recipe(), **{name: misfit}).check()
+                replace(Recipe(), **{name: misfit}).check("both")

@@ -11,7 +11,7 @@ from improv.model.nade import log_probability
 from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
 from improv.train import likelihood
-from improv.train.likelihood import Partition, ais, conditioned, every, importance, rbm_likelihood, sketch
+from improv.train.likelihood import Every, Partition, ais, importance, rbm_likelihood, sketch, stretches
 
 FRAMES = [TinyRbm.random(8, 6, seed=0, scale=1.5)]
 FRAMES += [
@@ -61,11 +61,11 @@ def test_log_likelihoods_of_all_states_sum_to_one() -> None:
     assert float(log_p.logsumexp(0)) == pytest.approx(0, abs=0.05)
 
 
-def small_model(estimator: str, tied: int = 0) -> SequenceModel:
+def small_model(estimator: str, tied: int = 0, core: str = "tanh") -> SequenceModel:
     """One whose frames depend on the past, and small enough for enumeration."""
     torch.manual_seed(0)
     config = Config(
-        estimator=estimator, hidden=5, recurrent=4, tied=tied, low=60, n_pitches=6, onsets=False, bars=False
+        estimator=estimator, core=core, hidden=5, recurrent=4, tied=tied, low=60, n_pitches=6, onsets=False, bars=False
     )
     model = SequenceModel(config).eval().requires_grad_(False)
     scale = 0.4 if tied else 0.7  # a tied weight is the sum of three
@@ -86,7 +86,7 @@ def exact(model: SequenceModel, v: Tensor, past: Past) -> Tensor:
 def test_every_frame_is_estimated_in_its_place(monkeypatch: pytest.MonkeyPatch, estimator: str) -> None:
     monkeypatch.setattr(likelihood, "CHUNK", 5)
     model, roll = small_model(estimator, tied=3), random_roll()
-    ((v, past),) = conditioned(model, [roll])
+    ((v, _, past),) = stretches(model, [roll])
     found = rbm_likelihood(model, v, past, 1000, 200, torch.Generator().manual_seed(0))
     truth = exact(model, v, past).float()
     assert (found.log_p - truth).abs().max() < 0.3
@@ -96,7 +96,7 @@ def test_every_frame_is_estimated_in_its_place(monkeypatch: pytest.MonkeyPatch, 
 
 def test_proposals_of_nade_find_the_partition_function() -> None:
     model, roll = small_model("both"), random_roll()
-    ((v, past),) = conditioned(model, [roll])
+    ((v, _, past),) = stretches(model, [roll])
     assert model.rbm is not None
     b_v, b_h = model.rbm.biases(past)
     log_z, _ = importance(model, past, b_v, b_h, 3000, torch.Generator().manual_seed(0))
@@ -106,7 +106,7 @@ def test_proposals_of_nade_find_the_partition_function() -> None:
 
 def test_beside_a_nade_the_more_cautious_of_both_estimates_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     model, roll = small_model("both"), random_roll()
-    ((v, past),) = conditioned(model, [roll])
+    ((v, _, past),) = stretches(model, [roll])
     fair = rbm_likelihood(model, v, past, 64, 100, torch.Generator().manual_seed(0)).log_p
     monkeypatch.setattr(likelihood, "importance", lambda *_args: (torch.full((len(v),), 50.0), torch.zeros(len(v))))
     assert (rbm_likelihood(model, v, past, 64, 100, torch.Generator().manual_seed(0)).log_p < fair - 10).all()
@@ -115,7 +115,7 @@ def test_beside_a_nade_the_more_cautious_of_both_estimates_counts(monkeypatch: p
 def test_a_nade_is_chosen_by_its_exact_likelihood() -> None:
     model, rolls = small_model("nade"), [random_roll(seed) for seed in range(3)]
     assert model.nade is not None
-    log_p = torch.cat([log_probability(model.nade, v, past) for v, past in conditioned(model, rolls)])
+    log_p = torch.cat([log_probability(model.nade, v, past) for v, _, past in stretches(model, rolls)])
     assert sketch(model, rolls, seed=0, estimator="nade") == pytest.approx(float(log_p.mean()))
 
 
@@ -129,5 +129,24 @@ def test_every_so_manieth_frame_is_taken_across_pieces_however_short() -> None:
     lengths = [3, 1, 0, 7, 2, 12, 4]
     numbers = torch.arange(sum(lengths)).float()
     pieces = numbers.split(lengths)
-    taken = torch.cat([v[chosen] for v, chosen in zip(pieces, every(5, lengths), strict=True)])
+    picked = Every(5)
+    taken = torch.cat([v[picked.of(len(v))] for v in pieces])
     assert taken.tolist() == [2, 7, 12, 17, 22, 27]
+
+
+@pytest.mark.parametrize("core", ["gru", "lstm"])
+def test_a_long_piece_is_taken_in_stretches_that_know_what_came_before(
+    monkeypatch: pytest.MonkeyPatch, core: str
+) -> None:
+    model, rolls = small_model("both", tied=3, core=core), [random_roll(seed) for seed in range(2)]
+    whole = list(stretches(model, rolls))
+    monkeypatch.setattr(likelihood, "STRETCH", 5)
+    parts = list(stretches(model, rolls))
+    assert [len(part.v) for part in parts] == [5, 5, 2, 5, 5, 2]
+    for first, piece in zip((0, 3), whole, strict=True):
+        some = parts[first : first + 3]
+        assert torch.equal(torch.cat([part.v for part in some]), piece.v)
+        torch.testing.assert_close(torch.cat([part.past.u for part in some]), piece.past.u)
+        torch.testing.assert_close(torch.cat([part.past.s for part in some]), piece.past.s)
+        assert not some[0].before.any()
+        assert torch.equal(some[1].before, piece.v[4])

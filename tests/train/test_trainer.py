@@ -198,7 +198,8 @@ def test_the_rbm_learns_alone_on_the_best_that_nade_has_taught(tmp_path: Path) -
 
 def test_persistent_chains_are_enough_for_the_batches_of_every_phase(tmp_path: Path) -> None:
     recipe = replace(RECIPE, epochs=1, pretrain_frames=1, rbm_epochs=1, rbm_batch=2, persistent=True)
-    assert len(train(trainer(tmp_path / "m.pt", recipe, replace(NADE, estimator="both")))) == 2
+    epochs = train(trainer(tmp_path / "m.pt", recipe, replace(NADE, estimator="both")))
+    assert [epoch.estimator for epoch in epochs] == ["", "nade", "rbm"]
 
 
 def test_the_rbm_can_learn_alone_only_beside_a_nade(tmp_path: Path) -> None:
@@ -291,7 +292,7 @@ def test_one_update_is_the_analytic_gradient_of_contrastive_divergence_at_the_sa
     )  # fmt: skip
     run = Trainer(CONFIG, recipe, PIECES[:1], [], tmp_path / "m.pt", seed=5)
     before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
-    batch = run.batches.make(1, run.batches.epoch(1, RECIPE.batch)[0])
+    batch = run.batches.make(1, run.batches.epoch(1, recipe)[0])
     train(run)
     model = SequenceModel(CONFIG)
     model.load_state_dict(before)

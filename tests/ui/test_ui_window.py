@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pytest
 from jack_machine import eventually, missing
+from memory_engine import MemoryEngine
+from PyQt6.QtCore import QTimer
 from PyQt6.QtGui import QImage
+from PyQt6.QtWidgets import QApplication
 
+from improv.live.process import Settings
 from improv.music.journal import journal_of
+from ui.panel import Panel, open_panel
 from ui.style import PARTS
 
 SOME_LINES = 10
@@ -79,6 +84,18 @@ def test_a_real_window_shows_both_parts(x_server, tmp_path):
     colours = {image.pixelColor(x, y).name() for x in range(0, 1000, 2) for y in range(0, 700, 2)}
     assert len(colours) > 50
     assert {part.name() for part in PARTS.values()} <= colours
+
+
+def panels() -> list[Panel]:
+    """The windows there are."""
+    return [widget for widget in QApplication.topLevelWidgets() if isinstance(widget, Panel)]
+
+
+@pytest.mark.parametrize("number", [None, signal.SIGTERM])
+def test_a_closed_window_goes_before_the_application_does(qapp, number):
+    QTimer.singleShot(50, lambda: signal.raise_signal(number) if number else panels()[0].close())
+    assert open_panel(Settings("m.pt"), MemoryEngine) == 0
+    assert panels() == []
 
 
 @pytest.fixture

@@ -1,0 +1,82 @@
+import itertools
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from small_music import GRID, rolls
+
+from improv.model.config import Config
+from improv.model.sequence_model import SequenceModel
+from improv.music.pianoroll import SOUNDING
+from improv.train.batches import Batches
+from improv.train.distributed import ALONE
+from improv.train.learner import Learner
+from improv.train.recipe import Recipe
+
+PIECES = rolls(4)
+RECIPE = Recipe(batch=4, length=32, input_dropout=0.0, state_dropout=0.0)
+
+
+def batches(**recipe: object) -> Batches:
+    """Of four small pieces."""
+    torch.manual_seed(0)
+    model = SequenceModel(Config(hidden=8, recurrent=6, grid=GRID))
+    return Batches(model, replace(RECIPE, **recipe), PIECES, seed=1)  # type: ignore[arg-type]
+
+
+def test_an_epoch_has_every_frame_once_in_batches_as_asked_for() -> None:
+    of = batches()
+    epoch = of.epoch(1, of.recipe)
+    assert {len(windows) for windows in epoch[:-1]} == {4}
+    frames = Counter((w.piece, n) for windows in epoch for w in windows for n in range(w.start, w.end))
+    assert frames == Counter((piece, n) for piece, roll in enumerate(PIECES) for n in range(len(roll)))
+    assert max(w.end - w.start for windows in epoch for w in windows) == 32
+
+
+def test_pretraining_of_frames_draws_single_ones_from_anywhere() -> None:
+    of = batches(pretrain_frames=1)
+    phase = Learner(of.model, of.recipe, ALONE).pretraining[0]
+    epoch = of.epoch(1, phase.recipe)
+    assert {(w.end - w.start) for windows in epoch for w in windows} == {1}
+    first = [(w.piece, w.start) for w in epoch[0]]
+    assert len(first) == 4 * 32, "as many frames make an update as in the training itself"
+    assert {piece for piece, _ in first} == set(range(4))
+    assert sum(b == (a[0], a[1] + 1) for a, b in itertools.pairwise(first)) < 5
+
+
+def test_what_is_learned_may_be_moved_to_any_key() -> None:
+    of = batches(transpose=6)
+    windows = [w for windows in of.epoch(1, of.recipe) for w in windows]
+    moved = Counter[int]()
+    for window in windows:
+        v = of.make(1, [window]).v[0, :, :88].numpy()
+        original = PIECES[window.piece].frames[window.start : window.end, SOUNDING]
+        (shift,) = [s for s in range(-6, 7) if np.array_equal(np.roll(original, s, axis=1), v)]
+        moved[shift] += 1
+    assert len(moved) > 5
+
+
+def test_dropout_keeps_the_mean() -> None:
+    of = batches(input_dropout=0.5, state_dropout=0.4)
+    batch = of.make(1, [w for windows in of.epoch(1, of.recipe) for w in windows])
+    on = batch.v > 0
+    heard = batch.heard[..., : batch.v.shape[-1]]
+    assert set(heard[on].tolist()) == {0.0, 2.0}
+    assert not heard[~on].any()
+    assert batch.kept_u is not None
+    assert float(batch.kept_u[batch.mask].mean()) == pytest.approx(1, abs=0.05)
+
+
+def test_some_chains_start_elsewhere_than_at_the_music() -> None:
+    of = batches(elsewhere=0.6)
+    batch = of.make(1, [w for windows in of.epoch(1, of.recipe) for w in windows])
+    real = batch.mask
+    silent = (batch.starts[real] == 0).all(-1)
+    assert float(silent.float().mean()) == pytest.approx(0.3, abs=0.1)
+    n = PIECES[0].n_pitches
+    struck = (batch.v[real][:, n:] > 0).any(-1)  # such a frame is not the one before held on
+    music = (batch.starts[real] == batch.v[real]).all(-1)
+    assert float(music[struck].float().mean()) == pytest.approx(0.4, abs=0.1)
+    assert not batch.starts[real][~silent & ~music][:, n:].any(), "what is held on is not struck"
