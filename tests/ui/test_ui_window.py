@@ -91,8 +91,9 @@ def panels() -> list[Panel]:
     return [widget for widget in QApplication.topLevelWidgets() if isinstance(widget, Panel)]
 
 
+@pytest.mark.usefixtures("qapp")
 @pytest.mark.parametrize("number", [None, signal.SIGTERM])
-def test_a_closed_window_goes_before_the_application_does(qapp, number):
+def test_a_closed_window_goes_before_the_application_does(number):
     QTimer.singleShot(50, lambda: signal.raise_signal(number) if number else panels()[0].close())
     assert open_panel(Settings("m.pt"), MemoryEngine) == 0
     assert panels() == []
