@@ -1,7 +1,8 @@
 """One training shared among processes, on one machine or on several, as torchrun starts them.
 
 Every process takes its rows of every batch, and the gradients of all are summed: all make the same update, the one that
-a single process would have made, to rounding. The first process alone writes files and prints.
+a single process would have made, to rounding. That may tip a unit of an RBM's negative chain, after which the weights,
+though learned from the same batches, part; NADE's stay together. The first process alone writes files and prints.
 """
 
 from __future__ import annotations
