@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from improv.errors import ImprovError
 from improv.model import rbm
 from improv.model.core import Past
 from improv.model.nade import Nade, TiedNade, log_probability
@@ -37,7 +38,15 @@ class Objective:
         self.model, self.recipe = model, recipe
         batch = max(recipe.batch, recipe.rbm_batch if recipe.rbm_epochs else 0)
         shape = (batch, recipe.length, model.config.n_visible)
-        self.particles = torch.zeros(shape, dtype=torch.uint8) if recipe.persistent and model.rbm is not None else None
+        self.particles: Tensor | None = None
+        if recipe.persistent and model.rbm is not None:
+            try:
+                self.particles = torch.zeros(shape, dtype=torch.uint8)
+            except RuntimeError as error:
+                raise ImprovError(
+                    f"there is no memory for {batch} persistent chains of {recipe.length} frames: give a smaller "
+                    "--batch or --length"
+                ) from error
 
     def whole(self, batch: Batch) -> Cost:
         """Of every frame given the frames before."""

@@ -63,6 +63,12 @@ def test_music_is_read_as_it_was_in_training(tmp_path: Path, capfd: pytest.Captu
     assert json.loads(capfd.readouterr().out)["frames"] == 2 * (4 * 16 - 1), "without the first frame"
 
 
+def test_midi_files_have_no_splits(tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data = folder(tmp_path / "data", 1)
+    assert main(["eval", "--model", str(tiny_model), str(data), "--split", "test"]) == 1
+    assert "--split" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("splits", "options", "frames"),
     [

@@ -15,6 +15,7 @@ from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
 from improv.sampling.kernels import random_state
 from improv.train.compiled import negative_samples
+from improv.train.objective import Objective
 from improv.train.presets import PRESETS
 from improv.train.recipe import Recipe
 from improv.train.trainer import Epoch, Trainer, last_path
@@ -200,6 +201,11 @@ def test_persistent_chains_are_enough_for_the_batches_of_every_phase(tmp_path: P
     recipe = replace(RECIPE, epochs=1, pretrain_frames=1, rbm_epochs=1, rbm_batch=2, persistent=True)
     epochs = train(trainer(tmp_path / "m.pt", recipe, replace(NADE, estimator="both")))
     assert [epoch.estimator for epoch in epochs] == ["", "nade", "rbm"]
+
+
+def test_more_persistent_chains_than_any_memory_holds_are_refused_in_a_line() -> None:
+    with pytest.raises(ImprovError, match="memory"):
+        Objective(SequenceModel(CONFIG), replace(RECIPE, persistent=True, batch=4096, length=10**10))
 
 
 def test_the_rbm_can_learn_alone_only_beside_a_nade(tmp_path: Path) -> None:
