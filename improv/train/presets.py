@@ -34,8 +34,8 @@ AN_RBM_BESIDE = "the same with an RBM beside, for the likelihood of that"
 PRESETS = {
     "partner": Preset(
         "a partner for jamming: sixteenths, struck and held notes told apart",
-        Recipe(epochs=20, cd_steps=10, elsewhere=0.25, batch=24, alone=0.4),
-        {"hidden": 200, "recurrent": 256, "core": "gru"},
+        replace(BENCHMARK, epochs=12, rbm_epochs=2, cd_steps=25, average=0.998, weight_decay=0.0005, alone=0.4),
+        {"estimator": "both", "tied": 40, "hidden": 264, "recurrent": 192, "core": "gru"},
         {"grid": 0.25},
     ),
     "jsb": Preset("for likelihood on the JSB Chorales' piano-rolls", JSB, BENCHMARK_MODEL, BEATS),
