@@ -85,8 +85,3 @@ def test_every_figure_of_the_chain_has_its_reference() -> None:
 
 def test_the_weights_measured_with_flip_like_a_trained_models() -> None:
     assert 0.15 < flips(bundled_weights(150, 100), 300) < 0.4
-
-
-@pytest.mark.slow
-def test_every_way_to_train_is_measured() -> None:
-    assert {result.reference_name for result in training.training(rounds=1)} == {"torch eager, one subsequence"}
