@@ -69,7 +69,7 @@ def _measure(name: str) -> Iterator[Result]:
 
 
 def _line(result: Result) -> str:
-    line = f"{result.name:<104} {shown(result.value):>10} {result.unit:<9}"
+    line = f"{result.name:<112} {shown(result.value):>10} {result.unit:<9}"
     if result.reference is not None and result.ratio is not None:
         line += f" {shown(result.reference):>10}  {result.ratio:>7.3g}x  {result.reference_name}"
     if result.bar is not None:
