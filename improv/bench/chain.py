@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -13,7 +13,7 @@ import torch
 
 from improv.bench import references
 from improv.bench.references import Task
-from improv.bench.result import Result
+from improv.bench.result import Bar, Result, times_better
 from improv.bench.timing import durations, in_turns, percentile_in_turns
 from improv.live.engine_main import SWITCH_SECONDS
 from improv.model import checkpoint
@@ -31,16 +31,18 @@ ROUNDS = 40
 FIRST, EAGER = "torch eager, as first written", "torch eager, fewest operations"
 NUMPY, DENSE = "numpy", "numba, dense sweeps of W and its transpose"
 TURNS = 6  # beside the busy thread
+BARS = {FIRST: times_better(30), NUMPY: times_better(12), DENSE: times_better(1 / 0.7)}
+LARGER_BARS = {FIRST: times_better(7)}
 
 
 def chain(rounds: int = ROUNDS, seconds: float = 6.0) -> Iterator[Result]:
     """Figures of the frame; `seconds` is for each of those whose 99th percentile is told."""
     torch.set_num_threads(1)
     model, larger = bundled_weights(150, 100), bundled_weights(512, 512)
-    yield from _beside_others(model, rounds)
+    yield from _beside_others(model, rounds, BARS)
     yield from _longer(model, rounds)
     yield from _beside_a_busy_thread(model, seconds)
-    yield from _beside_others(larger, rounds)
+    yield from _beside_others(larger, rounds, LARGER_BARS)
     for sampler in runnable():
         if sampler not in ("cpu", "torch"):
             yield from _on_the_gpu(sampler, model, seconds)
@@ -99,7 +101,7 @@ def _told(model: SequenceModel) -> str:
     return f"{c.n_visible}x{c.hidden}, tanh core of {c.recurrent}, k = 25, {flipped:.0f} % of hidden units flip a step"
 
 
-def _beside_others(model: SequenceModel, rounds: int) -> Iterator[Result]:
+def _beside_others(model: SequenceModel, rounds: int, bars: Mapping[str, Bar]) -> Iterator[Result]:
     others = {
         FIRST: references.first_eager,
         EAGER: references.eager,
@@ -109,12 +111,13 @@ def _beside_others(model: SequenceModel, rounds: int) -> Iterator[Result]:
     taken = in_turns({"ours": ours(model, 25)} | {name: make(model, 25) for name, make in others.items()}, rounds)
     told = _told(model)
     for name in others:
-        yield Result(f"frame, {told}", 1e6 * taken["ours"], "us", 1e6 * taken[name], name)
+        yield Result(f"frame, {told}", 1e6 * taken["ours"], "us", 1e6 * taken[name], name, bars.get(name))
 
 
 def _longer(model: SequenceModel, rounds: int) -> Iterator[Result]:
     taken = in_turns({"100": ours(model, 100), "1000": ours(model, 1000)}, rounds)
-    yield Result("frame at k = 1000", 1e6 * taken["1000"], "us", 1e6 * taken["100"], "the same at k = 100")
+    bar = times_better(1 / 10.5)
+    yield Result("frame at k = 1000", 1e6 * taken["1000"], "us", 1e6 * taken["100"], "the same at k = 100", bar)
 
 
 def _beside_a_busy_thread(model: SequenceModel, seconds: float) -> Iterator[Result]:
@@ -123,7 +126,7 @@ def _beside_a_busy_thread(model: SequenceModel, seconds: float) -> Iterator[Resu
         with _busy_thread(interval):
             p99 = percentile_in_turns(tasks, TURNS, seconds / TURNS, 99)
         name = f"frame at k = 25 beside a busy Python thread, {whose} switch interval, p99"
-        yield Result(name, 1000 * p99["ours"], "ms", 1000 * p99[EAGER], EAGER)
+        yield Result(name, 1000 * p99["ours"], "ms", 1000 * p99[EAGER], EAGER, times_better(10))
 
 
 @contextmanager

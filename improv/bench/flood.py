@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import threading
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 from improv.bench import stage
-from improv.bench.musician import AFTERTOUCH
-from improv.bench.vitals import Vitals
+from improv.bench.jack_server import PATIENT, jack_is_installed, jack_server
+from improv.bench.result import Result, at_least, at_most
+from improv.bench.sender import sending
+from improv.bench.vitals import Vitals, growth
+from improv.errors import ImprovError
 from improv.live.messages import Sounded, Status
-from improv.live.outputs import NOTE_OFF, NOTE_ON
-from improv.live.priority import BESIDE, ask_for_realtime
+from improv.live.priority import realtime_is_permitted
 from improv.live.process import EngineProcess
-from improv.live.sync import Kind
 from improv.music.midifile import read_score
-from improv.music.pianoroll import LOW, N_PITCHES
 
-PULSE = bytes((Kind.PULSE,))
-SYSEX = bytes((0xF0, 0x7D, *([0x55] * 253), 0xF7))
-SYSEX_EVERY = 32  # events: at 10,000 a second, 80 kB, some 25 times what a MIDI cable carries
-BATCH_SECONDS = 0.001
+PERIOD = 64  # samples a cycle of JACK
+EARLY = 1 / 6  # of the time, after which what the engine holds should grow no more
+FULL = 0.99  # of the events that were to be sent, sent
 SETTLED_SECONDS, CLOSE_SECONDS = 2.0, 30.0
 
 
@@ -57,36 +54,57 @@ class Flooded:
     status: int
 
 
-def events(notes: int) -> Iterator[bytes]:
-    """The flood: `notes` of every ten events are notes, the others aftertouch on all channels and clock pulses."""
-    for n in count():
-        pair = n * notes // 10
-        if (n + 1) * notes // 10 > pair:
-            pitch = LOW + pair // 2 % N_PITCHES
-            yield bytes((NOTE_OFF if pair % 2 else NOTE_ON, pitch, 0 if pair % 2 else 80))
-        else:
-            yield PULSE if n % 2 else bytes((AFTERTOUCH | n // 2 % 16, n % 128))
+def flood(seconds: float = 60.0, rate: float = 10_000, notes: int = 2) -> Iterator[Result]:
+    """Figures of a flood of `rate` events a second for so long, `notes` of every ten of them notes; see Flooded.
+
+    Raises:
+        ImprovError: JACK or the partner does not play, or the engine failed.
+    """
+    if not jack_is_installed():
+        print("no flood is measured: there is no JACK here", file=sys.stderr)
+        return
+    with jack_server(PERIOD, *PATIENT, realtime=realtime_is_permitted()):
+        flooded = pour(seconds, rate, notes)
+    yield from _results(flooded, f"flood of {rate:,.0f} events/s for {seconds:g} s", rate)
+    if flooded.status:
+        raise ImprovError(f"the engine failed in the flood, with exit status {flooded.status}")
 
 
-def flood(seconds: float, rate: float = 10_000, notes: int = 2) -> Flooded:
-    """Plays so long with so many events a second, on the JACK server that this process finds."""
+def _results(it: Flooded, name: str, rate: float) -> Iterator[Result]:
+    yield Result(f"{name}, sent", it.rate, "events/s", bar=at_least(FULL * rate))
+    yield Result(f"{name}, sysex besides", it.sysex * it.rate / it.sent / 1000, "kB/s")
+    yield Result(f"{name}, ticks missed", it.missed, "ticks", bar=at_most(0))
+    yield Result(f"{name}, worst tick late", it.lateness, "ms")
+    yield from growth(name, it.early, it.late)
+    yield Result(f"{name}, notes played", it.notes, "notes")
+    yield Result(f"{name}, notes that reached the engine", it.heard, "notes", bar=at_least(it.notes))
+    yield Result(f"{name}, notes kept in the take", it.kept, "notes", bar=at_least(it.notes))
+    yield Result(f"{name}, notes left sounding", it.sounding, "notes", bar=at_most(0))
+
+
+def pour(seconds: float, rate: float, notes: int) -> Flooded:
+    """Plays so long with so many events a second, on the JACK server that this process finds.
+
+    Raises:
+        ImprovError: the partner does not play, or has ended before its time.
+    """
     with stage.settings() as chosen, stage.jam(chosen) as jam:
-        engine, listener = jam.engine, jam.listener
-        sender = _Sender(jam.keyboard, engine, notes)
-        threading.Thread(target=sender.send, args=(seconds, rate)).start()
-        news = _News()
-        while not sender.done:
-            listener.listen()
-            news.take_in(engine)
-            time.sleep(0.02)
-        late = Vitals.of(engine.pid)
+        news, early = _News(), Vitals.of(jam.engine.pid)
+        with sending(jam.keyboard, notes, seconds, rate) as sender:
+            while sender.is_alive():
+                jam.listener.listen()
+                news.take_in(jam.engine)
+                if sender.share < EARLY:
+                    early = Vitals.of(jam.engine.pid)
+                time.sleep(0.02)
+        late = Vitals.of(jam.engine.pid)
         time.sleep(SETTLED_SECONDS)
-        status = engine.close(CLOSE_SECONDS)
-        news.take_in(engine)
+        status = jam.engine.close(CLOSE_SECONDS)
+        news.take_in(jam.engine)
         kept = sum(note.track == 1 for note in read_score(Path(str(chosen.take))).notes)
-        sounding = listener.sounding
+        sounding = jam.listener.sounding
     return Flooded(
-        sender.sent, sender.sent / sender.took, sender.sysex, news.missed, news.lateness, sender.early, late,
+        sender.sent, sender.sent / sender.took, sender.sysex, news.missed, news.lateness, early, late,
         sender.notes, news.heard, kept, len(sounding), status,
     )  # fmt: skip
 
@@ -105,38 +123,3 @@ class _News:
                     self.missed, self.lateness = missed, max(self.lateness, lateness)
                 case Sounded(part="player", velocity=velocity):
                     self.heard += velocity > 0
-
-
-class _Sender:
-    """Plays the flood from a thread of its own, which like a real keyboard waits for no busy program."""
-
-    def __init__(self, keyboard: Any, engine: EngineProcess, notes: int) -> None:
-        self._keyboard, self._engine, self._events = keyboard, engine, events(notes)
-        self.sent = self.sysex = self.notes = self._ended = 0
-        self.took = 0.0
-        self.early = Vitals.of(engine.pid)
-        self.done = False
-
-    def send(self, seconds: float, rate: float) -> None:
-        """Plays so long."""
-        ask_for_realtime(BESIDE)
-        start = looked = time.perf_counter()
-        while (now := time.perf_counter()) < start + seconds:
-            while self.sent < (now - start) * rate:
-                self._send_one(next(self._events))
-            if looked < start + seconds / 6 <= now:
-                self.early = Vitals.of(self._engine.pid)
-            looked = now
-            time.sleep(BATCH_SECONDS)
-        while self.notes > self._ended:
-            self._send_one(next(self._events))
-        self.took, self.done = time.perf_counter() - start, True
-
-    def _send_one(self, event: bytes) -> None:
-        self._keyboard.send_message(event)
-        self.sent += 1
-        self.notes += event[0] == NOTE_ON
-        self._ended += event[0] == NOTE_OFF
-        if self.sent % SYSEX_EVERY == 0:
-            self._keyboard.send_message(SYSEX)
-            self.sysex += len(SYSEX)

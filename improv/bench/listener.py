@@ -73,12 +73,23 @@ def connect(source: str, target: str) -> None:
         ImprovError: they do not come.
     """
     deadline = time.monotonic() + CABLE_SECONDS
-    while subprocess.run(["jack_connect", source, target], capture_output=True, check=False).returncode:
+    while not _connected(source, target):
         if time.monotonic() > deadline:
             raise ImprovError(
                 f"there is no cable from {source} to {target}: the program that one of them belongs to fails"
             )
         time.sleep(0.2)
+
+
+def _connected(source: str, target: str) -> bool:
+    """Whether a cable could be laid; a server that hangs lays none."""
+    try:
+        tried = subprocess.run(
+            ["jack_connect", source, target], capture_output=True, check=False, timeout=CABLE_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return tried.returncode == 0
 
 
 def lateness(onsets: NDArray[np.float64], frame: float) -> NDArray[np.float64]:

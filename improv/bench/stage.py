@@ -9,12 +9,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from improv.bench.listener import Listener, connect
+from improv.bench.overheard import Overheard
 from improv.errors import ImprovError
 from improv.knobs import KNOBS
 from improv.live.messages import Status
@@ -23,6 +24,15 @@ from improv.live.process import EngineProcess, Settings
 from improv.resources import bundled_model
 
 BUSY = "while True: pass"
+PANEL = """
+import sys
+from functools import partial
+from pathlib import Path
+from improv.bench.overheard import CopyingEngine
+from improv.live.process import Settings
+from ui.panel import open_panel
+sys.exit(open_panel(Settings.from_json(sys.argv[1]), partial(CopyingEngine, copy=Path(sys.argv[2]))))
+"""
 SCREEN = ("-screen", "0", "1280x800x24")
 LOAD_SECONDS = 60.0  # within which a model is loaded and plays, whatever else the machine does
 
@@ -49,7 +59,7 @@ def engine(chosen: Settings) -> Iterator[EngineProcess]:
         process.close()
 
 
-def wait_until_playing(process: EngineProcess) -> Status:
+def wait_until_playing(process: EngineProcess | Overheard) -> Status:
     """Waits for news that the engine plays; returns the latest.
 
     Raises:
@@ -95,16 +105,18 @@ def jam(chosen: Settings) -> Iterator[Jam]:
 
 
 @contextmanager
-def panel(chosen: Settings) -> Iterator[None]:
+def panel(chosen: Settings) -> Iterator[Overheard]:
     """The panel with its engine, on a screen that nobody sees; it repaints sixty times a second while it plays."""
     with ExitStack() as stack:
         command = ["Xvfb", "-displayfd", "1", *SCREEN]
         screen = stack.enter_context(_running(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL))
         assert screen.stdout is not None
         display = {"DISPLAY": f":{screen.stdout.readline().decode().strip()}", "QT_QPA_PLATFORM": "xcb"}
-        command = [sys.executable, "-m", "ui", chosen.to_json()]
+        copy = Path(stack.enter_context(tempfile.TemporaryDirectory()), "reports")
+        overheard = stack.enter_context(closing(Overheard(copy)))
+        command = [sys.executable, "-c", PANEL, chosen.to_json(), str(copy)]
         stack.enter_context(_running(command, env=os.environ | display, stderr=subprocess.DEVNULL))
-        yield
+        yield overheard
 
 
 def panel_can_open() -> bool:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from improv.bench import chain, stage
+from improv.bench import chain, stage, training
 from improv.bench.environment import environment
+from improv.bench.parts import all_parts
 from improv.bench.result import Result
 from improv.bench.timing import percentile_in_turns
 from improv.command_line import main
@@ -33,21 +34,36 @@ def test_nobody_waits_for_an_engine_that_does_not_play(ended: bool, monkeypatch:
         stage.wait_until_playing(engine)
 
 
-def test_json_has_the_figures_before_a_failure(
+def _fails() -> Iterator[Result]:
+    yield Result("first", 1.0, "ms")
+    raise ImprovError("no more")
+
+
+def _works() -> Iterator[Result]:
+    yield Result("second", 2.0, "ms")
+
+
+def test_a_section_that_fails_costs_neither_its_first_figures_nor_the_next_section(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fails() -> Iterator[Result]:
-        yield Result("first", 1.0, "ms")
-        raise ImprovError("no more")
-
-    monkeypatch.setattr(chain, "chain", fails)
+    monkeypatch.setattr(chain, "chain", _fails)
+    monkeypatch.setattr(training, "training", _works)
     monkeypatch.delattr(os, "getloadavg", raising=False)  # as on Windows
-    assert main(["bench", "chain", "--json"]) == 1
+    assert main(["bench", "chain", "training", "--json"]) == 1
     out, err = capsys.readouterr()
     told = json.loads(out)
-    assert [result["name"] for result in told["results"]] == ["first"]
+    assert [result["name"] for result in told["results"]] == ["first", "second"]
     assert "load" not in told
-    assert "no more" in err
+    assert "chain: no more\n" in err
+    assert err.endswith("improv: not measured to the end: chain\n")
+
+
+def test_a_part_that_fails_is_told_in_the_end_too(capsys: pytest.CaptureFixture[str]) -> None:
+    parts = all_parts({"idle": _fails, "busy": _works})
+    assert [next(parts).name, next(parts).name] == ["first", "second"]
+    with pytest.raises(ImprovError, match=r"the end: idle$"):
+        next(parts)
+    assert capsys.readouterr().err == "idle: no more\n"
 
 
 def test_the_environment_is_put_back(monkeypatch: pytest.MonkeyPatch) -> None:

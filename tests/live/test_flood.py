@@ -2,7 +2,8 @@
 
 import pytest
 
-from improv.bench.flood import SYSEX, flood
+from improv.bench.flood import pour
+from improv.bench.sender import SYSEX
 
 SECONDS, RATE, NOTES = 8.0, 10_000, 2  # of ten events
 
@@ -11,7 +12,7 @@ SECONDS, RATE, NOTES = 8.0, 10_000, 2  # of ten events
 @pytest.mark.slow
 @pytest.mark.usefixtures("jack_server")
 def test_a_flood_loses_no_note() -> None:
-    flooded = flood(SECONDS, RATE, NOTES)
+    flooded = pour(SECONDS, RATE, NOTES)
     assert flooded.sent >= SECONDS * RATE * 0.9
     assert flooded.sysex > 1000 * len(SYSEX)
     assert flooded.notes == pytest.approx(flooded.sent * NOTES / 20, abs=1)
