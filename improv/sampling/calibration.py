@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from improv.errors import ImprovError
-from improv.sampling.chain import FREE, Chain, make_chain
+from improv.sampling.chain import FREE, Chain, Floats, make_chain
 from improv.sampling.devices import DEVICES
 
 if TYPE_CHECKING:
@@ -46,21 +46,23 @@ def runnable(device: str = "auto") -> list[str]:
 
 
 def choose(model: SequenceModel, k: int, device: str = "auto") -> Choice:
-    """The fastest sampler of `device` for one chain of `k` steps of the model's RBM.
+    """The fastest sampler of `device` for one chain of `k` steps of the model's RBM, before anything is heard.
 
     Raises:
         ImprovError: none can run here.
     """
     found = runnable(device)
     if model.rbm is None:
-        return Choice(found[0], f"no chain, NADE alone samples ({found[0]})")
+        return _without_a_chain(device)
     if len(found) == 1:
         return Choice(found[0], f"the {found[0]} chain samples: --device {device}")
-    weights = model.rbm.W.detach().numpy()
+    from improv.sampling.cores import TorchMemory
+
+    weights, biases = model.rbm.W.detach().numpy(), TorchMemory(model).biases()
     seconds, failed = dict[str, float](), list[str]()
     for sampler in found:
         try:
-            seconds[sampler] = measure(make_chain(weights, 0, sampler), weights.shape, k)
+            seconds[sampler] = measure(make_chain(weights, 0, sampler), *biases, k)
         except Exception as error:  # a GPU's driver, memory or compiler may fail in any way: the others still play
             failed.append(f"{sampler} fails: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
     if not seconds:
@@ -70,12 +72,20 @@ def choose(model: SequenceModel, k: int, device: str = "auto") -> Choice:
     return Choice(best, f"the {best} chain samples: {1000 * seconds[best]:.2f} ms a frame at k = {k} ({beside})")
 
 
-def measure(chain: Chain, shape: tuple[int, ...], k: int) -> float:
-    """Seconds that one chain of `k` steps takes, its weights being of `shape`: the fastest of as many as there is time
-    for, the last perhaps cut short and its time scaled."""
-    n_visible, n_hidden = shape
-    b_v, b_h = np.zeros((1, n_visible), np.float32), np.zeros((1, n_hidden), np.float32)
-    start, held = np.zeros((1, n_visible), np.uint8), np.full((1, n_visible), FREE, np.int8)
+def _without_a_chain(device: str) -> Choice:
+    """For NADE alone, which no GPU runs."""
+    if device == "torch":
+        return Choice("torch", "no chain: NADE alone samples, by torch on the CPU")
+    return Choice("cpu", "no chain: NADE alone samples, in compiled code on the CPU")
+
+
+def measure(chain: Chain, b_v: Floats, b_h: Floats, k: int) -> float:
+    """Seconds that one chain of `k` steps takes at biases [1, V] and [1, H]: the fastest of as many as there is time
+    for, the last perhaps cut short and its time scaled.
+
+    The biases should be a frame's: how many units flip in a step, and so its time, depends on them.
+    """
+    start, held = np.zeros(b_v.shape, np.uint8), np.full(b_v.shape, FREE, np.int8)
     chain.sample(b_v, b_h, start, 1, 1.0, held)  # what is slow the first time
     ends, fastest = time.perf_counter() + SECONDS, np.inf
     while (begun := time.perf_counter()) < ends:

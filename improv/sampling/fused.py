@@ -1,10 +1,11 @@
 """The chain on a CUDA GPU, as one kernel: all k steps in one launch, one program per chain.
 
-W stays on the chip where it fits; else each step reads it once, tile by tile of hidden units, since a tile's part in
-the visible units' pre-activations can be summed as soon as its hidden units are drawn. The random numbers are Philox's
+The units and their pre-activations stay in registers throughout. So does W where it is no larger than one tile; else,
+as at 88x150, each step reads it once, from the L1 or L2 cache, tile by tile of hidden units: a tile's part in the
+visible units' pre-activations can be summed as soon as its hidden units are drawn. The random numbers are Philox's
 (Salmon et al. 2011), counted by unit, step and chain, so that no state is kept.
 
-Not yet run on a GPU: its tests run it in Triton's interpreter.
+Not yet run on a GPU: its tests run it in Triton's interpreter, and compile it for one.
 """
 
 import math
@@ -18,7 +19,15 @@ from numpy.typing import NDArray
 from improv.sampling.chain import FREE, Bits, Floats, Sample, in_blocks
 
 BLOCK = 200  # steps between two looks at the clock, each of which waits for the GPU
-RESIDENT = 1 << 15  # weights that fit into one program's registers
+TILE_WEIGHTS = 1 << 14  # of W in registers at a time: with twice as many they spill, 2 kB a thread at 88x150
+WARPS = 16
+
+
+def sizes(n_visible: int, n_hidden: int, tile_weights: int = TILE_WEIGHTS) -> dict[str, int]:
+    """How the kernel cuts up W [V, H]: into tiles of all its rows, padded to a power of two, and of some columns."""
+    rows = triton.next_power_of_2(n_visible)
+    tile = min(triton.next_power_of_2(n_hidden), max(1, tile_weights // rows))
+    return {"ROWS": rows, "TILE": tile, "TILES": triton.cdiv(n_hidden, tile)}
 
 
 class FusedChain:
@@ -26,14 +35,14 @@ class FusedChain:
 
     name = "triton"
 
-    def __init__(self, weights: Floats, seed: int, device: str = "cuda", resident: int = RESIDENT) -> None:
+    def __init__(self, weights: Floats, seed: int, device: str = "cuda", tile_weights: int = TILE_WEIGHTS) -> None:
         self._device = device
         self._w = torch.from_numpy(np.array(weights, np.float32)).to(device)
-        self._seed = seed % 2**63
-        self._steps = 0  # run so far
+        self._seed = seed % 2**31  # a larger one is of another type, for which the kernel would be compiled anew
+        self._steps = 0  # run so far, modulo 2^31 likewise
         self._together = 1 if device == "cuda" else 1024  # the interpreter takes long for a program, not for its size
-        n_visible, n_hidden = (triton.next_power_of_2(size) for size in weights.shape)
-        self._padded = n_visible, min(n_hidden, max(1, resident // n_visible))
+        n_visible, n_hidden = weights.shape
+        self._sizes = sizes(n_visible, n_hidden, tile_weights)
 
     def sample(
         self,
@@ -49,13 +58,11 @@ class FusedChain:
         held = np.full(start.shape, FREE, np.int8) if held is None else held
         arrays = (b_v, b_h, start, np.zeros(start.shape, np.float32), held)
         visible, hidden, v, means, clamp = (torch.tensor(array, device=self._device) for array in arrays)
-        n_hidden, (rows, tile) = self._w.shape[1], self._padded
 
         def run(steps: int) -> None:
             _gibbs[(triton.cdiv(len(v), self._together),)](
                 self._w, visible, hidden, v, means, clamp, 1 / temperature, self._seed, self._steps, steps, len(v),
-                *self._w.shape, CHAINS=self._together, ROWS=rows, TILE=tile, TILES=triton.cdiv(n_hidden, tile),
-                num_warps=16,
+                *self._w.shape, CHAINS=self._together, **self._sizes, num_warps=WARPS,
             )  # fmt: skip
             self._steps = (self._steps + steps) % 2**31
             if self._device == "cuda":

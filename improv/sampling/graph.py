@@ -62,7 +62,11 @@ def step(b: Buffers, generator: torch.Generator) -> None:
 
 
 class GraphChain:
-    """Chain by replaying the graph of a step. Anywhere but on CUDA the step's operations are run one by one."""
+    """Chain by replaying the graph of a step. Anywhere but on CUDA the step's operations are run one by one.
+
+    The graph of one chain is made here, so that the first live frame need not wait for it; another number of chains
+    has its own made when it is asked for.
+    """
 
     name = "cuda-graph"
 
@@ -70,8 +74,8 @@ class GraphChain:
         self._device = device
         self._w = torch.from_numpy(np.array(weights, np.float32)).to(device)
         self._generator = torch.Generator(device).manual_seed(seed)
-        self._buffers = Buffers.of(0, weights.shape, device)
         self._graph: torch.cuda.CUDAGraph | None = None
+        self._prepare(1)
 
     @torch.inference_mode()
     def sample(
@@ -108,6 +112,7 @@ class GraphChain:
         if self._graph is not None:
             torch.cuda.synchronize()
 
+    @torch.inference_mode()
     def _prepare(self, n: int) -> None:
         """Room for `n` chains, and the graph that works in it."""
         self._buffers = Buffers.of(n, self._w.shape, self._device)
@@ -121,6 +126,6 @@ class GraphChain:
         torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self._generator)
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads may do as they please
             step(self._buffers, self._generator)
         self._graph = graph

@@ -23,4 +23,4 @@ if importlib.util.find_spec("triton") and not torch.cuda.is_available():  # ther
     from improv.sampling.fused import FusedChain
 
     CHAINS["fused, interpreted"] = lambda weights, seed: FusedChain(weights, seed, device="cpu")
-    CHAINS["fused in tiles, interpreted"] = lambda weights, seed: FusedChain(weights, seed, device="cpu", resident=16)
+    CHAINS["fused in tiles, interpreted"] = lambda weights, seed: FusedChain(weights, seed, "cpu", tile_weights=16)

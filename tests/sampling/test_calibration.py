@@ -11,6 +11,7 @@ from improv.model.sequence_model import SequenceModel
 from improv.sampling.calibration import choose, measure, runnable
 from improv.sampling.chain import SAMPLERS, Sample
 from improv.sampling.compiled import cached
+from improv.sampling.cores import CompiledMemory
 from improv.sampling.devices import DEVICES
 
 SMALL = Config(hidden=4, recurrent=3, low=60, n_pitches=4)
@@ -49,7 +50,7 @@ def test_a_sampler_that_fails_is_left_out_and_named(monkeypatch: pytest.MonkeyPa
 def test_what_is_chosen_was_measured_to_be_the_fastest(monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = {"cpu": 0.004, "torch": 0.003}
     monkeypatch.setattr("improv.sampling.calibration.runnable", lambda _device: list(seconds))
-    monkeypatch.setattr("improv.sampling.calibration.measure", lambda chain, _shape, _k: seconds[chain.name])
+    monkeypatch.setattr("improv.sampling.calibration.measure", lambda chain, *_: seconds[chain.name])
     choice = choose(SequenceModel(SMALL), 70)
     assert choice.sampler == "torch"
     assert "3.00 ms a frame at k = 70" in choice.why
@@ -57,8 +58,28 @@ def test_what_is_chosen_was_measured_to_be_the_fastest(monkeypatch: pytest.Monke
     assert "\n" not in choice.why
 
 
-def test_a_model_without_a_chain_needs_no_measuring() -> None:
-    assert choose(SequenceModel(replace(SMALL, estimator="nade")), 10).sampler == "cpu"
+def test_chains_are_measured_at_the_biases_the_music_begins_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = SequenceModel(replace(SMALL, learn_u0=True))
+    for parameter in model.parameters():
+        parameter.data.normal_()
+    measured: list[tuple[np.ndarray, ...]] = []
+    monkeypatch.setattr("improv.sampling.calibration.runnable", lambda _device: ["cpu", "torch"])
+    monkeypatch.setattr("improv.sampling.calibration.measure", lambda _chain, *at: measured.append(at[:2]) or 1.0)
+    choose(model, 10)
+    for biases in measured:
+        for one, other in zip(biases, CompiledMemory(model).biases(), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
+    assert len(measured) == 2
+
+
+@pytest.mark.parametrize(("device", "sampler"), [("auto", "cpu"), ("cpu", "cpu"), ("torch", "torch"), ("cuda", "cpu")])
+def test_a_model_without_a_chain_needs_no_measuring_and_no_gpu_runs_it(
+    device: str, sampler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("improv.sampling.calibration.runnable", DEVICES.__getitem__)  # as if there were a GPU
+    choice = choose(SequenceModel(replace(SMALL, estimator="nade")), 10, device)
+    assert choice.sampler == sampler
+    assert choice.why.endswith("on the CPU")
 
 
 def test_the_time_of_a_chain_cut_short_is_scaled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +97,7 @@ def test_the_time_of_a_chain_cut_short_is_scaled(monkeypatch: pytest.MonkeyPatch
             now += 0.001 * steps
             return Sample(np.zeros((1, 4), np.uint8), np.zeros((1, 4), np.float32), steps)
 
-    assert measure(Slow(), (4, 3), 10_000) == pytest.approx(10.0)
+    assert measure(Slow(), np.zeros((1, 4), np.float32), np.zeros((1, 3), np.float32), 10_000) == pytest.approx(10.0)
 
 
 def test_nothing_is_compiled_where_only_the_cache_may_be_used(tmp_path: Path) -> None:
