@@ -167,6 +167,7 @@ def test_a_stalled_machine_goes_on_without_a_burst(studio: Studio) -> None:
     assert len(read_score(studio.take).notes) == sum(velocity > 0 for _, _, velocity in studio.partner)
 
 
+@pytest.mark.usefixtures("music_folder")
 def test_where_no_take_can_be_written_that_is_told_once_and_the_music_goes_on(tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     studio = Studio(tiny_model, tmp_path / "file" / "take.mid", mode="solo")

@@ -113,6 +113,7 @@ def test_a_missing_model_is_fatal_and_told_in_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the size of another process's files")
+@pytest.mark.usefixtures("music_folder")  # where the limit holds, too
 def test_a_full_disk_is_told_once_and_what_is_on_it_becomes_a_take_at_the_next_start(
     session: Session, tiny_model: Path
 ) -> None:
