@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from jack_machine import JackServer, MidiPeer
-from jam import INPUT, SLOW, Jam, Listener, away_from_a_grid
+from jam import INPUT, SLOW, Jam, Listener
 from numpy.typing import NDArray
 from shadow import DOUBLED, save_shadow
+from timing import away_from_a_grid
 
 from improv.live.outputs import CONTROL
 from improv.music.midifile import read_score
