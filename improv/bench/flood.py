@@ -69,7 +69,8 @@ def events(notes: int) -> Iterator[bytes]:
 
 
 def flood(seconds: float, rate: float = 10_000, notes: int = 2) -> Flooded:
-    """Plays so long with so many events a second, on the JACK server that this process finds."""
+    """Plays so long with so many events a second, on the JACK server that this process finds; on a machine too slow for
+    so many a second, longer."""
     with stage.settings() as chosen, stage.jam(chosen) as jam:
         engine, listener = jam.engine, jam.listener
         sender = _Sender(jam.keyboard, engine, notes)
@@ -118,15 +119,15 @@ class _Sender:
         self.done = False
 
     def send(self, seconds: float, rate: float) -> None:
-        """Plays so long."""
+        """Plays what so many seconds hold."""
         ask_for_realtime(BESIDE)
-        start = looked = time.perf_counter()
-        while (now := time.perf_counter()) < start + seconds:
-            while self.sent < (now - start) * rate:
+        start, looked, total = time.perf_counter(), 0, round(seconds * rate)
+        while self.sent < total:
+            while self.sent < min((time.perf_counter() - start) * rate, total):
                 self._send_one(next(self._events))
-            if looked < start + seconds / 6 <= now:
+            if looked < total / 6 <= self.sent:
                 self.early = Vitals.of(self._engine.pid)
-            looked = now
+            looked = self.sent
             time.sleep(BATCH_SECONDS)
         while self.notes > self._ended:
             self._send_one(next(self._events))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from jack_machine import JackServer
-from jam import SLOW, Fault, Listener
+from jam import Fault, Listener
 from session import Session
 from timing import FRAME, FRAME_SECONDS, MANY, SAME, away_from_a_grid, in_step, same_grid
 from timing import TEMPO as MIDDLE
@@ -29,7 +29,7 @@ def session(jack_server: JackServer, tiny_model: Path, tmp_path: Path) -> Iterat
     playing = Session(tiny_model, tmp_path / "take.mid")
     playing.wait_for("stopped")
     yield playing
-    playing.engine.close()
+    playing.close()
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def listener(session: Session) -> Iterator[Listener]:
 
 def ends_well(session: Session, listener: Listener) -> bool:
     """Whether, told to end, it leaves no note sounding, and all that was heard is in the take."""
-    kept = session.engine.close(SLOW) == 0 and len([n for n in read_score(session.take).notes if n.track == 2])
+    kept = session.close() == 0 and len([n for n in read_score(session.take).notes if n.track == 2])
     return listener.sounding == set() and kept == len(listener.onsets)
 
 
