@@ -28,6 +28,14 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture
+def music_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's music folder, for this process and its children."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_MUSIC_DIR", str(tmp_path / "music"))
+    return tmp_path / "music"
+
+
 @pytest.fixture(scope="session")
 def _jack_server() -> Iterator[JackServer]:
     if not all(shutil.which(tool) for tool in ("jackd", "jack_wait", "jack_lsp", "jack_connect")):

@@ -15,7 +15,7 @@ from typing import IO
 
 import pytest
 
-PATIENCE = 15.0  # seconds: far beyond what anything takes, on a machine busy with other work
+PATIENCE = 60.0  # seconds: far beyond what anything takes, on a machine busy with other work
 
 
 def eventually(condition: Callable[[], object], patience: float = PATIENCE) -> bool:
@@ -62,8 +62,8 @@ class JackServer:
         # Short of patience: it waits ten times its timeout for a client that misses a cycle, as newcomers do.
         command = ["jackd", "-S", "-t", "10", "-r", "-n", self.name, "-d", "dummy", "-r", "48000", "-p", "64"]
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log)
-        wait = ["jack_wait", "-s", self.name, "-w", "-t", "10"]
-        waited = subprocess.run(wait, capture_output=True, env=self.env, timeout=30, check=False)
+        wait = ["jack_wait", "-s", self.name, "-w", "-t", "60"]
+        waited = subprocess.run(wait, capture_output=True, env=self.env, timeout=90, check=False)
         if waited.returncode or self._process.poll() is not None:
             self._log.seek(0)
             missing(f"jackd does not run here: {self._log.read().decode(errors='replace').strip().splitlines()[-1:]}")
@@ -111,7 +111,7 @@ class JackServer:
         assert done.returncode == 0, f"{source} -> {target}: {done.stderr}, there is {self.ports()}"
 
     def _tool(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command, capture_output=True, text=True, env=self.env, timeout=30, check=False)
+        return subprocess.run(command, capture_output=True, text=True, env=self.env, timeout=PATIENCE, check=False)
 
 
 class MidiPeer:

@@ -63,6 +63,7 @@ class Panel(QWidget):
         self._start_engine = start_engine
         self._engine = start_engine(settings)
         self._alive, self._restarted, self._fatal = True, False, ""
+        self._displaced = False  # whether a take is not where it was to be
         self._status = say.Status("loading")
         self._clock = BeatClock()
         self._commanded = 0.0
@@ -75,8 +76,8 @@ class Panel(QWidget):
 
     @property
     def exit_status(self) -> int:
-        """0, or 1 where the engine ended by itself and was not started again."""
-        return 0 if self._alive else 1
+        """0, or 1 where the engine ended by itself and was not started again, or a take is not where it was to be."""
+        return 0 if self._alive and not self._displaced else 1
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         """End the engine, which releases every note and keeps the take."""
@@ -87,8 +88,12 @@ class Panel(QWidget):
         if self._alive:
             self._engine.close()
         for report in self._engine.new_reports():
-            if isinstance(report, say.TakeKept) and not report.empty:
-                print(f"take kept in {report.path}", file=sys.stderr)
+            match report:
+                case say.TakeKept(path, empty=False):
+                    print(f"take kept in {path}", file=sys.stderr)
+                case say.Problem(text, about=say.TAKE):
+                    self._displaced = True
+                    print(f"improv: {text}", file=sys.stderr)
         super().closeEvent(event)
 
     def _lay_out(self) -> None:
@@ -178,6 +183,7 @@ class Panel(QWidget):
                 self.settings = replace(self.settings, cables=report.cables)
             case say.Problem(text, fatal, about):
                 self._fatal = text if fatal else self._fatal
+                self._displaced |= about == say.TAKE
                 self.banner.say(text, about=about)
             case say.Notice(text, about):
                 self.banner.say(text, notice=True, about=about)

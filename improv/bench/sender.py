@@ -39,7 +39,7 @@ class Sender(threading.Thread):
     Attributes:
         sent, notes: events, sysex not counted, and notes among them.
         sysex: bytes of it.
-        share: 0..1 of the time that has passed.
+        share: 0..1 of all that is done.
         took: seconds in all; 0 until it is done.
         stopped: set it to end early.
     """
@@ -52,13 +52,13 @@ class Sender(threading.Thread):
         self.stopped = False
 
     def run(self) -> None:
-        """Plays so long, then lets go of every key."""
+        """Plays what so many seconds hold, on a slow machine in more of them, then lets go of every key."""
         ask_for_realtime(BESIDE)
-        start = time.perf_counter()
-        while (now := time.perf_counter()) < start + self._seconds and not self.stopped:
-            self.share = (now - start) / self._seconds
-            while self.sent < (now - start) * self._rate:
+        start, total = time.perf_counter(), round(self._seconds * self._rate)
+        while self.sent < total and not self.stopped:
+            while self.sent < min((time.perf_counter() - start) * self._rate, total):
                 self._send(next(self._events))
+            self.share = self.sent / total
             time.sleep(BATCH_SECONDS)
         while self.notes > self._ended:
             self._send(next(self._events))

@@ -21,7 +21,7 @@ from improv.command_line.options import (
 )
 from improv.errors import ImprovError, UsageError
 from improv.knobs import KNOBS
-from improv.live.messages import Notice, Problem, Status, TakeKept
+from improv.live.messages import TAKE, Notice, Problem, Status, TakeKept
 from improv.live.modes import MODES
 from improv.live.process import EngineProcess, Settings
 from improv.live.sync import SYNCS
@@ -143,7 +143,7 @@ def _play_headless(settings: Settings, plot: Path | None) -> int:
         print("improv: the engine was killed", file=sys.stderr)
     if plot and teller.take:
         draw_take(teller.take, plot)
-    return 1 if status or teller.failed else 0
+    return 1 if status or teller.failed or teller.displaced else 0
 
 
 class Teller:
@@ -153,6 +153,7 @@ class Teller:
         self.take: Path | None = None
         self._settings = settings
         self.failed = False
+        self.displaced = False  # whether what was played is not where it was to be
         self.played = False
         self._state = self._chosen = ""
 
@@ -160,8 +161,9 @@ class Teller:
         """Takes the reports that have come."""
         for report in engine.new_reports():
             match report:
-                case Problem(text, fatal):
+                case Problem(text, fatal, about):
                     self.failed |= fatal
+                    self.displaced |= about == TAKE
                     print(f"improv: {text}", file=sys.stderr)
                 case Notice(text):
                     print(text, file=sys.stderr)

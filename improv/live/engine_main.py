@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import signal
@@ -16,7 +17,7 @@ from improv.errors import ImprovError
 from improv.live.clock import Inbox, RealClock
 from improv.live.engine import Engine
 from improv.live.inputs import Listing, PlayerInput, in_background
-from improv.live.messages import Left, Notice, Problem, Quit, Report, Status, TakeKept, decode, encode
+from improv.live.messages import Left, Notice, Problem, Quit, Report, Sounded, Status, TakeKept, decode, encode
 from improv.live.news import PortNews
 from improv.live.outputs import SYNTH, Output, Outputs
 from improv.live.ports import Patchbay
@@ -25,27 +26,44 @@ from improv.live.process import Settings
 from improv.live.thinker import Thinker
 
 SWITCH_SECONDS = 0.0005  # how long another thread of this process may keep the loop from running
-BACKLOG = 2000  # reports; beyond it nobody is reading, and those that will soon be out of date are dropped
+BACKLOG = {Status: 2_000, Sounded: 20_000}  # reports; beyond it nobody is reading, and what soon is out of date goes
 
 
 class Reporter:
-    """Writes reports from a thread of its own: a reader that stalls must not stall the loop."""
+    """Writes reports from a thread of its own: a reader that stalls must not stall the loop, nor fill the memory.
+
+    What it is not told then are statuses and notes; of a note that it has been told of, it is told the end.
+    """
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
+        self._begun: set[tuple[str, int]] = set()  # notes that were reported and have not ended
         self._reports: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="reporter", daemon=True)
         self._thread.start()
 
     def report(self, report: Report) -> None:
         """Queues a report; never blocks."""
-        if self._reports.qsize() < BACKLOG or not isinstance(report, Status):
+        if self._wanted(report):
             self._reports.put(report)
 
     def close(self) -> None:
         """Lets the last reports out, unless nobody reads them."""
         self._reports.put(None)
         self._thread.join(timeout=1.0)
+
+    def _wanted(self, report: Report) -> bool:
+        room = self._reports.qsize() < BACKLOG.get(type(report), math.inf)
+        if not isinstance(report, Sounded):
+            return room
+        note = report.part, report.pitch
+        if report.velocity == 0:
+            known = note in self._begun
+            self._begun.discard(note)
+            return known
+        if room:
+            self._begun.add(note)
+        return room
 
     def _write(self) -> None:
         read = True

@@ -98,6 +98,8 @@ Command = Play | Stop | Panic | Quit | Left | Setting | PlayNote
 
 # --- reports ------------------------------------------------------------------------------------------------------
 
+TAKE = "take"  # what a Problem may be about
+
 
 @dataclass(frozen=True)
 class Status:
@@ -170,7 +172,8 @@ class Ports:
 class Problem:
     """Something went wrong: one line in plain words. `fatal` says that the engine ends because of it.
 
-    `about` names the thing it is about, such as a port: what was said about that before is out of date.
+    `about` names the thing it is about, such as a port: what was said about that before is out of date. About TAKE it
+    says that what was played is not kept where it was to be.
     """
 
     text: str
@@ -195,10 +198,14 @@ class TakeBegun:
 
 @dataclass(frozen=True)
 class TakeKept:
-    """The take is on disk at `path`; where it was `empty`, not a note was played and nothing was written."""
+    """The take is on disk at `path`; where it was `empty`, not a note was played and nothing was written.
+
+    `begun` is the path in TakeBegun, where that could not be written; else it is empty.
+    """
 
     path: str
     empty: bool = False
+    begun: str = ""
 
 
 Report = Status | Sounded | Ports | Problem | Notice | TakeBegun | TakeKept

@@ -17,10 +17,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from improv.errors import ImprovError
 from improv.knobs import KNOBS
 from improv.live.hush import end_notes
-from improv.live.messages import Command, Ports, Problem, Quit, Report, Status, TakeBegun, TakeKept, decode, encode
+from improv.live.messages import Command, Ports, Quit, Report, Status, TakeBegun, TakeKept, decode, encode
+from improv.live.recorder import finished
 from improv.music.take import finish_for_another
 
 
@@ -145,8 +145,8 @@ class EngineProcess:
                         cabled = cables.get("output", [])
                     case TakeBegun(path):
                         begun[path] = None
-                    case TakeKept(path):
-                        begun.pop(path, None)
+                    case TakeKept(path, begun=other):
+                        begun.pop(other or path, None)
                 self.reports.put(report)
         if self._process.wait() != 0:
             # Beside each other: neither a slow disk nor a port that is gone keeps the other waiting.
@@ -159,7 +159,5 @@ class EngineProcess:
 
     def _keep(self, take: Path) -> None:
         """Makes a MIDI file of what a killed engine had recorded."""
-        try:
-            self.reports.put(TakeKept(str(take), empty=finish_for_another(take) == 0))
-        except ImprovError as error:
-            self.reports.put(Problem(str(error)))
+        for report in finished(take, finish_for_another):
+            self.reports.put(report)

@@ -6,15 +6,15 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
 from improv.errors import ImprovError
-from improv.live.messages import Notice, Problem, Report, TakeBegun, TakeKept
+from improv.live.messages import TAKE, Notice, Problem, Report, TakeBegun, TakeKept
 from improv.music import take as takes
 from improv.music.journal import PARTS, Journal
-from improv.resources import new_take
+from improv.resources import new_take, spare_folders
 
 SYNC_SECONDS = 1.0  # a power cut costs about so much
 
@@ -116,10 +116,22 @@ class Takes:
         try:
             take, journal, obstacle = takes.begin(wanted, parts)
         except ImprovError as error:
-            self._report(Problem(str(error)))
+            self._open_elsewhere(wanted, parts, str(error))
             return
         if take != wanted and self._take is not None and wanted not in self._written:
             self._report(Notice(f"{obstacle}; this take goes to {take}"))
+        self._record(take, journal)
+
+    def _open_elsewhere(self, wanted: Path, parts: Sequence[str], obstacle: str) -> None:
+        for folder in spare_folders():
+            with contextlib.suppress(ImprovError):
+                take, journal, _ = takes.begin(folder / wanted.name, parts)
+                self._report(Problem(f"{obstacle}; this take goes to {take}", about=TAKE))
+                self._record(take, journal)
+                return
+        self._report(Problem(obstacle, about=TAKE))
+
+    def _record(self, take: Path, journal: Journal) -> None:
         self._journals[take] = journal
         self._report(TakeBegun(str(take)))
 
@@ -133,11 +145,19 @@ class Takes:
     def _keep(self) -> None:
         journals, self._journals = self._journals, {}
         for take, journal in journals.items():
-            try:
-                n_notes = takes.finish(journal, take)
-            except ImprovError as error:
-                self._report(Problem(str(error)))
-                continue
-            if n_notes:
-                self._written.add(take)
-            self._report(TakeKept(str(take), empty=not n_notes))
+            for report in finished(take, partial(takes.finish, journal)):
+                if isinstance(report, TakeKept) and not report.empty:
+                    self._written.add(Path(report.path))
+                self._report(report)
+
+
+def finished(take: Path, finish: Callable[[Path, Iterable[Path]], takes.Finished]) -> list[Report]:
+    """Has a take finished, elsewhere where it must be; what there is to be told of that."""
+    try:
+        done = finish(take, spare_folders())
+    except ImprovError as error:
+        return [Problem(str(error), about=TAKE)]
+    if done.take == take:
+        return [TakeKept(str(take), empty=not done.n_notes)]
+    problem = Problem(f"{done.obstacle}; this take goes to {done.take}", about=TAKE)
+    return [problem, TakeKept(str(done.take), begun=str(take))]

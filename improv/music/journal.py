@@ -37,8 +37,8 @@ class InUse(ImprovError):
 class Journal:
     """Appends what is played to a file, one JSON array a line; the file is ours alone until it is closed.
 
-    What writes to it never raises when the disk fails: the first trouble is kept in `problem`, and the next line is
-    tried again.
+    What writes to it never raises when the disk fails: the first trouble is kept in `problem`, and what is not written
+    waits in memory, where `read` finds it, and is tried again with the next line.
 
     Args:
         path: the file; what is there already is kept.
@@ -56,7 +56,8 @@ class Journal:
     def __init__(self, path: Path, parts: Sequence[str] = PARTS) -> None:
         self.path, self._parts = path, parts
         self.problem: str | None = None
-        self._torn = self._unsynced = False
+        self._waiting = b""
+        self._unsynced = False
         try:
             made = [folder for folder in path.parents if not folder.exists()]
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -99,8 +100,8 @@ class Journal:
                 self._fail(error)
 
     def read(self) -> list[bytes]:
-        """The lines so far. Raises OSError."""
-        return self.path.read_bytes().split(b"\n")
+        """The lines so far, those that wait among them. Raises OSError."""
+        return (self.path.read_bytes() + self._waiting).split(b"\n")
 
     def close(self) -> None:
         """Let go of the file; it stays until it has become a take."""
@@ -119,13 +120,13 @@ class Journal:
             self.close()
 
     def _append(self, line: list[Any]) -> None:
-        # A line that the disk took only in part must not spoil the next one.
-        content = ("\n" * self._torn + json.dumps(line) + "\n").encode()
+        self._waiting += (json.dumps(line) + "\n").encode()
         try:
             # One unbuffered write a line: once it returns, the line outlives this process.
-            self._torn = os.write(self._file, content) < len(content)
+            written = os.write(self._file, self._waiting)
             self._unsynced = True
-            if self._torn:
+            self._waiting = self._waiting[written:]  # a line that the disk took only in part is completed later
+            if self._waiting:
                 raise OSError("the disk is full")
         except OSError as error:
             self._fail(error)

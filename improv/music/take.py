@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
@@ -15,6 +17,21 @@ from improv.music.midifile import MAX_BEATS, MAX_TEMPO, write_midi
 from improv.music.score import DEFAULT_BAR_BEATS, Note
 
 RESTING_SECONDS = 3600.0  # where there are no locks, a journal to which so long nothing was written is a dead session's
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What has become of a journal.
+
+    Attributes:
+        take: the MIDI file; where there is not a note, none is written.
+        n_notes: how many notes it holds.
+        obstacle: in one line, why it is not where it was to be; empty where it is.
+    """
+
+    take: Path
+    n_notes: int
+    obstacle: str = ""
 
 
 def begin(wanted: Path, parts: Sequence[str] = PARTS) -> tuple[Path, Journal, str]:
@@ -44,8 +61,9 @@ def begin(wanted: Path, parts: Sequence[str] = PARTS) -> tuple[Path, Journal, st
     raise AssertionError("the names never end")
 
 
-def finish(journal: Journal, take: Path) -> int:
-    """Turn a journal into a MIDI file with the tracks `player` and `partner`; returns how many notes it holds.
+def finish(journal: Journal, take: Path, spare: Iterable[Path] = ()) -> Finished:
+    """Turn a journal into a MIDI file with the tracks `player` and `partner`: `take`, or where that cannot be written,
+    as when the disk is full, a file of its name in the first of the folders `spare` that has room.
 
     Damaged lines are passed over, and notes that were never released end at the last beat of the journal. The journal
     is removed once the take is safely written; where no note was played, none is.
@@ -57,21 +75,20 @@ def finish(journal: Journal, take: Path) -> int:
     try:
         for line in journal.read():
             played.add(line)
-        notes = played.ended()
-        n_notes = sum(map(len, notes.values()))
-        if n_notes:
-            write_midi(take, notes, sorted(played.tempo_map), played.bar_beats, {"player": played.pedal})
+        n_notes = played.ended()
+        written, obstacle = played.write(take, spare) if n_notes else (take, "")
         journal.remove()
     except OSError as error:
         raise ImprovError(f"cannot finish {journal.path}: {error.strerror or error}") from error
     except ImprovError as error:
-        raise ImprovError(f"{error}; the notes are kept in {journal.path}") from error
+        kept = f"the notes are kept in {journal.path}, as far as there is room"
+        raise ImprovError(f"{error}; {kept}, and become a take at a later start") from error
     finally:
         journal.close()
-    return n_notes
+    return Finished(written, n_notes, obstacle)
 
 
-def finish_for_another(take: Path) -> int:
+def finish_for_another(take: Path, spare: Iterable[Path] = ()) -> Finished:
     """`finish` for a session that died while it recorded `take`.
 
     Raises:
@@ -79,7 +96,7 @@ def finish_for_another(take: Path) -> int:
     """
     if not journal_of(take).exists():
         raise ImprovError(f"the journal of {take} is gone")
-    return finish(Journal(journal_of(take)), take)
+    return finish(Journal(journal_of(take)), take, spare)
 
 
 def rescue(folder: Path) -> tuple[list[Path], list[str]]:
@@ -116,7 +133,7 @@ def _rescue(path: Path) -> list[Path]:
     if not journal.alone and time.time() - path.stat().st_mtime < RESTING_SECONDS:
         journal.close()
         return []
-    return [take] if finish(journal, take) else []
+    return [take] if finish(journal, take).n_notes else []
 
 
 def _names(path: Path) -> Iterator[Path]:
@@ -153,11 +170,35 @@ class _Played:
             case ["bar", int() | float() as beats] if 0.25 <= beats <= 64:
                 self.bar_beats = float(beats)
 
-    def ended(self) -> dict[str, list[Note]]:
-        """The notes of each part; those that still sound end at the last beat."""
+    def ended(self) -> int:
+        """How many notes there are; those that still sound end at the last beat."""
         for key in list(self._pending):
             self._release(key, self._last)
-        return self.notes
+        return sum(map(len, self.notes.values()))
+
+    def write(self, take: Path, spare: Iterable[Path]) -> tuple[Path, str]:
+        """See `finish`: where it is written, and why not where it was to be. Raises ImprovError."""
+        try:
+            self._write(take)
+        except ImprovError as error:
+            for folder in spare:
+                with suppress(ImprovError):
+                    return self._write_elsewhere(folder / take.name), str(error)
+            raise
+        return take, ""
+
+    def _write(self, take: Path) -> None:
+        write_midi(take, self.notes, sorted(self.tempo_map), self.bar_beats, {"player": self.pedal})
+
+    def _write_elsewhere(self, wanted: Path) -> Path:
+        """Writes it under `wanted`, or the next name that is free; returns that."""
+        take, journal, _ = begin(wanted)  # which keeps the name free
+        try:
+            self._write(take)
+        finally:
+            with suppress(OSError):
+                journal.remove()
+        return take
 
     def _at(self, beat: float) -> float:
         beat = max(beat, 0.0)  # what was played while the take counted in belongs to its beginning

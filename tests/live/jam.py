@@ -1,25 +1,46 @@
 """improv as its users run it, `improv play --headless` in a process of its own, and a listener at its output."""
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from types import TracebackType
 
-import numpy as np
 from jack_machine import PATIENCE, eventually
 from processes import alive, children
+from timing import BAR_SECONDS, MANY
 
 OUTPUT, INPUT = "improv:out", "improv in:in"  # as JACK names improv's ports
-SLOW = 60.0  # seconds: a start loads torch
-FRAME, BAR = 0.25, 4.0  # beats
-MANY = 12  # onsets: by chance they would not be on the grid
+SLOW = 120.0  # seconds: a start loads torch
+
+
+class Fault:
+    """What goes wrong in the `with`.
+
+    Attributes:
+        began, over: the moments on time.monotonic's clock.
+    """
+
+    def __init__(self) -> None:
+        self.began, self.over = -math.inf, math.inf
+
+    def __enter__(self) -> "Fault":
+        self.began = time.monotonic()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over = time.monotonic()
+
+    @property
+    def settled(self) -> float:
+        """A bar later, when all must be well again."""
+        return self.over + BAR_SECONDS
 
 
 class Listener:
@@ -31,6 +52,7 @@ class Listener:
 
     def __init__(self, name: str = "listener") -> None:
         self.heard: list[tuple[float, bytes]] = []
+        self._first = math.inf  # when that was, on time.monotonic's clock, as near as is known
         self._attached = threading.Event()
         self._process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("jam_peer.py")), name, OUTPUT],
@@ -64,15 +86,23 @@ class Listener:
         """(seconds, pitch) of every note that began."""
         return [(at, pitch) for at, pitch, velocity in self.notes if velocity]
 
+    def moments(self, since: float = -math.inf, until: float = math.inf) -> list[float]:
+        """When notes began, in seconds of time.monotonic, by the listener's own clock."""
+        return [self._first + at for at, _ in self.onsets if since <= self._first + at < until]
+
     @property
     def sounding(self) -> set[int]:
         """The pitches whose note-off has not come; only note-offs count, not the controllers that silence all."""
         return sounding(message for _, message in list(self.heard))
 
-    def hears_more(self, notes: int = 1, patience: float = PATIENCE) -> bool:
+    def hears_more(self, notes: int = 1, patience: float = SLOW) -> bool:
         """Whether so many more notes begin from now on."""
         so_far = len(self.onsets)
         return eventually(lambda: len(self.onsets) >= so_far + notes, patience)
+
+    def hears_it_go_on(self, after: Fault) -> bool:
+        """Whether many notes begin once a bar has passed."""
+        return eventually(lambda: len(self.moments(after.settled)) >= 2 * MANY, SLOW)
 
     def close(self) -> None:
         """Unplugs it; `heard` is complete then."""
@@ -92,7 +122,8 @@ class Listener:
             if line == "attached\n":
                 self._attached.set()
             else:
-                seconds, message = line.split()
+                seconds, told, message = line.split()
+                self._first = min(self._first, float(told) - float(seconds))  # what is told is never told early
                 self.heard.append((float(seconds), bytes.fromhex(message)))
 
 
@@ -101,11 +132,15 @@ class Jam:
 
     Attributes:
         said: its lines on standard error.
+
+    Args:
+        options: of the command.
+        within: a command that runs the one that is given to it.
     """
 
-    def __init__(self, *options: object) -> None:
+    def __init__(self, *options: object, within: Sequence[str] = ()) -> None:
         self.said: list[str] = []
-        command = [sys.executable, "-m", "improv", "play", "--headless", *map(str, options)]
+        command = [*within, sys.executable, "-m", "improv", "play", "--headless", *map(str, options)]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -159,26 +194,6 @@ class Jam:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.said.append(line.rstrip("\n"))
-
-
-def away_from_a_grid(moments: Sequence[float], spacing: float) -> float:
-    """How far most of the moments lie from the grid of that spacing that fits them best, in spacings; 0.25 is what
-    chance would give."""
-    angles = 2 * np.pi * np.array(moments) / spacing
-    middle = np.angle(np.exp(1j * angles).mean())
-    return float(np.median(np.abs(np.angle(np.exp(1j * (angles - middle)))))) / (2 * np.pi)
-
-
-def in_step(beats: Sequence[float], since: float, grid: float = FRAME, bar: float = BAR) -> bool:
-    """Whether the partner, whose onsets are at `beats`, plays on the grid from `since` on, at the latest a bar later,
-    and leaves no bar out.
-
-    The beats are those that the engine tells and records; most must be where they belong, as a busy machine may make
-    this or that one late.
-    """
-    later = [since, *(beat for beat in beats if beat >= since)]
-    away = [abs(beat / grid - round(beat / grid)) for beat in later[1:]]
-    return len(away) >= MANY and max(b - a for a, b in pairwise(later)) <= bar and median(away) < 0.15
 
 
 def kept_in(taken: Sequence[float], heard: int) -> bool:

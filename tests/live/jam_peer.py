@@ -1,8 +1,9 @@
 """A recorder at the other end of a JACK MIDI cable: `jam_peer.py NAME SOURCE` records what the port SOURCE plays.
 
 It says `ready`, then `attached` as soon as there is such a port, then a line for every message: its moment in seconds,
-from the first message on, and the message in hexadecimal. JACK's own clock stamps them, so that a busy machine blurs
-nothing. It ends when its standard input does.
+from the first message on, the moment of the line itself on the machine's monotonic clock, and the message in
+hexadecimal. JACK's own clock stamps the messages, so that a busy machine blurs nothing. It ends when its standard input
+does.
 """
 
 import sys
@@ -32,7 +33,7 @@ class Recorder:
     def _hear(self, event: tuple[list[int], float], _: Any) -> None:
         message, since = event
         self._now += since
-        print(f"{self._now:.6f}", bytes(message).hex(), flush=True)
+        print(f"{self._now:.6f} {time.monotonic():.6f}", bytes(message).hex(), flush=True)
 
 
 def main(name: str, source: str) -> None:

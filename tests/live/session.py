@@ -3,6 +3,8 @@
 import time
 from pathlib import Path
 
+from jack_machine import PATIENCE
+
 from improv.live.messages import Play, PlayNote, Report, Sounded, Status
 from improv.live.process import EngineProcess, Settings
 
@@ -30,6 +32,10 @@ class Session:
                     return report
             time.sleep(0.01)
         raise AssertionError(f"no {wanted} among {self.reports[-5:]}")
+
+    def close(self) -> int:
+        """Asks the engine to end, and insists only after what no busy machine takes; its exit status."""
+        return self.engine.close(PATIENCE)
 
     def play_a_while(self) -> None:
         """Plays for a second, with a key held down."""

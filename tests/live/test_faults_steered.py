@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from jack_machine import JackServer
-from jam import FRAME, Listener, in_step
+from jam import Fault, Listener
 from session import Session
+from timing import FRAME, FRAME_SECONDS, MANY, SAME, away_from_a_grid, in_step, same_grid
+from timing import TEMPO as MIDDLE
 
 from improv.knobs import TEMPO
 from improv.live.messages import Play, SetKnob, SetModel
@@ -27,7 +29,7 @@ def session(jack_server: JackServer, tiny_model: Path, tmp_path: Path) -> Iterat
     playing = Session(tiny_model, tmp_path / "take.mid")
     playing.wait_for("stopped")
     yield playing
-    playing.engine.close()
+    playing.close()
 
 
 @pytest.fixture
@@ -36,13 +38,13 @@ def listener(session: Session) -> Iterator[Listener]:
     with Listener() as hearing:
         hearing.attach()
         session.engine.send(Play())
-        assert hearing.hears_more()
+        assert hearing.hears_more(MANY)
         yield hearing
 
 
 def ends_well(session: Session, listener: Listener) -> bool:
     """Whether, told to end, it leaves no note sounding, and all that was heard is in the take."""
-    kept = session.engine.close() == 0 and len([n for n in read_score(session.take).notes if n.track == 2])
+    kept = session.close() == 0 and len([n for n in read_score(session.take).notes if n.track == 2])
     return listener.sounding == set() and kept == len(listener.onsets)
 
 
@@ -50,18 +52,20 @@ def test_the_tempo_is_swept_from_end_to_end_in_a_second(session: Session, listen
     session.engine.send(SetKnob("tempo", TEMPO.low))
     before = session.beat()
     sweep = [TEMPO.low + (TEMPO.high - TEMPO.low) * step / STEPS for step in range(STEPS + 1)]
-    for tempo in (*sweep, *reversed(sweep)) * SWEEPS:
-        session.engine.send(SetKnob("tempo", tempo))
-        time.sleep(1 / STEPS)
-    session.engine.send(SetKnob("tempo", TEMPO.high))
-    after = session.beat()
-    assert listener.hears_more(60)
+    with Fault() as fault:
+        for tempo in (*sweep, *reversed(sweep)) * SWEEPS:
+            session.engine.send(SetKnob("tempo", tempo))
+            time.sleep(1 / STEPS)
+        session.engine.send(SetKnob("tempo", MIDDLE))
+        after = session.beat()
+    assert listener.hears_it_go_on(fault)
     frames = (after - before) / FRAME
     swept = [(round(note.beat / FRAME), note.pitch) for note in session.partner(before) if note.beat <= after]
     assert frames > SWEEPS * 10
     assert len({frame for frame, _ in swept}) > 0.3 * frames, "a gap"
     assert len(swept) - len(set(swept)) < 0.3 * len(swept), "a burst: what ticks at once is struck twice at one beat"
-    assert in_step([note.beat for note in session.partner()], before)
+    assert in_step([note.beat for note in session.partner()], after)
+    assert away_from_a_grid(listener.moments(since=fault.settled), FRAME_SECONDS) < SAME
     assert ends_well(session, listener)
 
 
@@ -72,10 +76,11 @@ def test_the_model_is_changed(session: Session, listener: Listener, tmp_path: Pa
     model.rbm.b_v.data.fill_(-3.0)
     other = tmp_path / "other.pt"
     checkpoint.save(other, model)
-    session.engine.send(SetKnob("tempo", TEMPO.high))
-    session.engine.send(SetModel(str(other)))
-    session.wait_for(str(other))
-    changed = session.beat()
-    assert listener.hears_more(80)
+    with Fault() as fault:
+        session.engine.send(SetModel(str(other)))
+        session.wait_for(str(other))
+        changed = session.beat()
+    assert listener.hears_it_go_on(fault)
     assert in_step([note.beat for note in session.partner()], changed, grid)
+    assert same_grid(listener.moments(until=fault.began), listener.moments(since=fault.settled))
     assert ends_well(session, listener)

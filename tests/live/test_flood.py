@@ -13,10 +13,11 @@ SECONDS, RATE, NOTES = 8.0, 10_000, 2  # of ten events
 @pytest.mark.usefixtures("jack_server")
 def test_a_flood_loses_no_note() -> None:
     flooded = pour(SECONDS, RATE, NOTES)
-    assert flooded.sent >= SECONDS * RATE * 0.9
+    assert flooded.sent >= SECONDS * RATE
     assert flooded.sysex > 1000 * len(SYSEX)
     assert flooded.notes == pytest.approx(flooded.sent * NOTES / 20, abs=1)
-    assert flooded.kept == flooded.heard > 0.5 * flooded.notes  # a server that misses its cycles loses messages
+    assert flooded.kept == flooded.heard, "a note that reached the engine is not in the take"
+    assert flooded.heard > 0.1 * flooded.notes  # a server that misses its cycles loses what was not yet on its way
     assert flooded.status == flooded.sounding == 0
     assert flooded.late.rss < flooded.early.rss + 50
     assert flooded.late.files == flooded.early.files

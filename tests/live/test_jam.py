@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from jack_machine import JackServer, MidiPeer
-from jam import INPUT, SLOW, Jam, Listener, away_from_a_grid
+from jack_machine import JackServer, MidiPeer, eventually
+from jam import INPUT, SLOW, Jam, Listener
 from numpy.typing import NDArray
-from shadow import DOUBLED, save_shadow
+from shadow import DOUBLED, PLAYED, save_shadow
+from timing import away_from_a_grid
 
 from improv.live.outputs import CONTROL
 from improv.music.midifile import read_score
@@ -39,7 +40,7 @@ class Played:
         status: improv's exit status.
         before: what was heard before the player's first note.
         listener: what was heard in all.
-        held, repeated, short: the doubled notes heard while the player held, repeated and merely touched a key.
+        held, repeated, short: how often the notes were doubled that the player held, repeated and merely touched.
         player, partner: the tracks of the take.
     """
 
@@ -72,24 +73,25 @@ def played(_jack_server: JackServer, shadow: Path, tmp_path_factory: pytest.Temp
             assert jam.says("playing")
             time.sleep(1.0)
             before = listener.notes
-            held = _doubled(listener, lambda: _strike(keyboard, 60, 1.0))
-            repeated = _doubled(listener, lambda: _repeat(keyboard, 64))
-            short = _doubled(listener, lambda: [_strike(keyboard, 67, 0.01, 0.26) for _ in range(N_SHORT)])
-            _strike(keyboard, 71, 0.2, note_off=False)
+            _strike(keyboard, 60, 1.0, rest=3 * GRID_SECONDS)
+            _repeat(keyboard, 64)
+            for _ in range(N_SHORT):
+                _strike(keyboard, 67, 0.01, rest=0.26)
+            _strike(keyboard, 71, 3 * GRID_SECONDS, note_off=False)
+            assert eventually(lambda: _doubled(listener, 71), SLOW)
             status = jam.end()
         keyboard.close()
         listener.close()
     notes = read_score(take).notes
     tracks = [[note for note in notes if note.track == track] for track in (1, 2)]
+    held, repeated, short = (_doubled(listener, pitch) for pitch in (60, 64, 67))
     return Played(status, before, listener, held, repeated, short, *tracks)
 
 
-def _doubled(listener: Listener, play: Callable[[], object]) -> int:
-    """How many doubled notes begin during `play`, and a little later."""
-    before = len(listener.onsets)
-    play()
-    time.sleep(3 * GRID_SECONDS)
-    return sum(pitch in DOUBLED for _, pitch in listener.onsets[before:])
+def _doubled(listener: Listener, pitch: int) -> int:
+    """How often the partner has doubled the player's note `pitch`."""
+    doubled = DOUBLED[PLAYED.index(pitch)]
+    return sum(heard == doubled for _, heard in listener.onsets)
 
 
 def _strike(keyboard: MidiPeer, pitch: int, seconds: float, rest: float = 0.0, note_off: bool = True) -> None:
@@ -128,7 +130,7 @@ def test_a_very_short_note_is_answered(played: Played) -> None:
 def test_onsets_lie_on_the_grid(played: Played) -> None:
     onsets = [at for at, _ in played.listener.onsets]
     assert len(onsets) > 20
-    assert away_from_a_grid(onsets, GRID_SECONDS) < 0.08
+    assert away_from_a_grid(onsets, GRID_SECONDS) < 0.15
 
 
 def test_every_note_ends_and_none_begins_after_the_end(played: Played) -> None:
@@ -147,8 +149,8 @@ def test_the_take_holds_both_parts(played: Played) -> None:
 @pytest.mark.usefixtures("jack_server")
 def test_trading_alternates(shadow: Path, tmp_path: Path) -> None:
     take = tmp_path / "take.mid"
-    options = ("--model", shadow, "--output", "virtual", "--record", take, "--mode", "trade", "--tempo", 300)
-    with Listener() as listener, Jam(*options, "--seconds", 7) as jam:
+    options = ("--model", shadow, "--output", "virtual", "--record", take, "--mode", "trade", "--tempo", 180)
+    with Listener() as listener, Jam(*options, "--seconds", 12) as jam:  # a frame that no busy machine misses
         listener.attach()
         assert jam.wait() == 0
     assert listener.onsets

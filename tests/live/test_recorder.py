@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from jack_machine import eventually
 
-from improv.live.messages import Notice, Problem, Report, TakeBegun, TakeKept
+from improv.live import recorder
+from improv.live.messages import TAKE, Notice, Problem, Report, TakeBegun, TakeKept
 from improv.live.recorder import Takes
 from improv.music.journal import Journal, journal_of
 from improv.music.midifile import read_score
@@ -109,6 +110,50 @@ def test_what_cannot_be_rescued_costs_no_take_and_is_told_in_one_line(take: Path
     takes.close()
     notice = Notice(f"left by an earlier session, and not to be rescued: {old} is not a file")
     assert told == [notice, TakeBegun(str(take)), TakeKept(str(take))]
+
+
+def test_a_take_that_cannot_be_written_is_kept_in_the_music_folder(take: Path, music_folder: Path) -> None:
+    told: list[Report] = []
+    takes = Takes(told.append, take)
+    takes.begin(4.0, 120.0)
+    assert eventually(lambda: TakeBegun(str(take)) in told)
+    take.mkdir()  # in the way
+    takes.note("player", 60, 80, 0.0)
+    takes.keep()
+    takes.close()
+    other = music_folder / "improv" / take.name
+    assert told[1:] == [
+        Problem(f"cannot write {take}: Is a directory; this take goes to {other}", about=TAKE),
+        TakeKept(str(other), begun=str(take)),
+    ]
+    assert pitches_in(other) == [60]
+    assert not journal_of(take).exists()
+
+
+def test_where_nothing_can_be_recorded_the_music_folder_is_tried(tmp_path: Path, music_folder: Path) -> None:
+    (tmp_path / "file").touch()
+    told: list[Report] = []
+    takes = Takes(told.append, tmp_path / "file" / "take.mid")
+    record(takes, 60)
+    takes.close()
+    other = music_folder / "improv" / "take.mid"
+    problem, *rest = told
+    assert isinstance(problem, Problem)
+    assert problem.about == TAKE
+    assert problem.text.startswith("cannot record to ")
+    assert problem.text.endswith(f"; this take goes to {other}")
+    assert rest == [TakeBegun(str(other)), TakeKept(str(other))]
+    assert pitches_in(other) == [60]
+
+
+def test_a_take_that_can_be_kept_nowhere_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(recorder, "spare_folders", lambda: [tmp_path / "file"])
+    told: list[Report] = []
+    takes = Takes(told.append, tmp_path / "file" / "take.mid")
+    record(takes, 60)
+    takes.close()
+    assert [(type(report), getattr(report, "about", "")) for report in told] == [(Problem, TAKE)]
 
 
 def test_a_name_that_an_unfinished_take_has_is_told_as_that(take: Path) -> None:

@@ -36,7 +36,7 @@ def test_a_take_has_both_parts_the_tempo_and_the_metre(take: Path) -> None:
     journal.note("player", 60, 0, 2)
     journal.note("partner", 64, 0, 2.5)
     journal.close()
-    assert finish(Journal(journal_of(take)), take) == 2
+    assert finish(Journal(journal_of(take)), take).n_notes == 2
     assert [track.name for track in mido.MidiFile(take).tracks] == ["", "player", "partner"]
     score = read_score(take)
     assert [(n.onset, n.end, n.pitch, n.velocity, n.track) for n in score.notes] == [
@@ -58,7 +58,7 @@ def test_open_notes_end_at_the_last_beat(take: Path) -> None:
 def test_a_repeated_note_ends_the_sounding_one(take: Path) -> None:
     strikes = [["note", "player", 60, velocity, beat] for velocity, beat in ((80, 0.0), (90, 1.0), (0, 2.0))]
     write_lines(journal_of(take), *strikes)
-    assert finish(Journal(journal_of(take)), take) == 2
+    assert finish(Journal(journal_of(take)), take).n_notes == 2
     assert [(note.onset, note.end, note.velocity) for note in read_score(take).notes] == [(0, 1, 80), (1, 2, 90)]
 
 
@@ -66,7 +66,7 @@ def test_without_notes_there_is_no_take(take: Path) -> None:
     journal = Journal(journal_of(take))
     journal.tempo(0, 100)
     journal.close()
-    assert finish(Journal(journal_of(take)), take) == 0
+    assert finish(Journal(journal_of(take)), take).n_notes == 0
     assert list(take.parent.iterdir()) == []
 
 
@@ -74,7 +74,7 @@ def test_a_half_line_loses_only_itself(take: Path) -> None:
     write_lines(journal_of(take), ["note", "player", 60, 80, 0.0], ["note", "player", 60, 0, 1.0])
     with journal_of(take).open("a") as file:
         file.write('["note", "player", 6')
-    assert finish(Journal(journal_of(take)), take) == 1
+    assert finish(Journal(journal_of(take)), take).n_notes == 1
 
 
 def test_the_journal_stays_when_the_take_cannot_be_written(tmp_path: Path) -> None:
@@ -83,6 +83,32 @@ def test_the_journal_stays_when_the_take_cannot_be_written(tmp_path: Path) -> No
     with pytest.raises(ImprovError, match=r"kept in .*x\.journal"):
         finish(Journal(journal), journal / "take.mid")
     assert journal.exists()
+
+
+def test_a_take_that_cannot_be_written_goes_to_the_first_folder_that_has_room(tmp_path: Path, take: Path) -> None:
+    take.mkdir()  # in the way
+    (tmp_path / "file").touch()
+    spare = [tmp_path / "file", tmp_path / "spare", tmp_path / "unneeded"]
+    spare[1].mkdir()
+    (spare[1] / take.name).touch()  # and not written over
+    write_lines(journal_of(take), ["note", "player", 60, 80, 0.0])
+    finished = finish(Journal(journal_of(take)), take, spare)
+    assert (finished.take, finished.n_notes) == (spare[1] / "take-2.mid", 1)
+    assert finished.obstacle.startswith(f"cannot write {take}: ")
+    assert [note.pitch for note in read_score(finished.take).notes] == [60]
+    assert not journal_of(take).exists()
+    assert sorted(path.name for path in spare[1].iterdir()) == ["take-2.mid", "take.mid"]
+    assert not spare[2].exists()
+
+
+def test_where_there_is_no_room_at_all_the_journal_stays(tmp_path: Path, take: Path) -> None:
+    take.mkdir()
+    (tmp_path / "file").touch()
+    write_lines(journal_of(take), ["note", "player", 60, 80, 0.0])
+    with pytest.raises(ImprovError, match="become a take at a later start"):
+        finish(Journal(journal_of(take)), take, [tmp_path / "file"])
+    take.rmdir()
+    assert rescue(take.parent) == ([take.with_name("take-rescued.mid")], [])
 
 
 def test_a_missing_journal_is_explained(take: Path) -> None:
@@ -176,7 +202,7 @@ def test_what_a_living_session_records_is_left_to_it(take: Path) -> None:
     journal.note("player", 60, 80, 0)
     assert rescue(take.parent) == ([], [])
     journal.note("player", 60, 0, 1)
-    assert finish(journal, take) == 1
+    assert finish(journal, take).n_notes == 1
 
 
 def test_a_take_that_cannot_be_rescued_is_not_recorded_over(take: Path) -> None:
@@ -207,7 +233,7 @@ lines = (values | nearly | nearly_other).map(lambda value: json.dumps(value).enc
 @given(st.lists(lines, max_size=20))
 def test_any_journal_is_survived_and_what_it_gives_can_be_read(take: Path, content: list[bytes]) -> None:
     journal_of(take).write_bytes(b"\n".join([*content, b"[" * 10_000]))
-    count = finish(Journal(journal_of(take)), take)
+    count = finish(Journal(journal_of(take)), take).n_notes
     assert take.exists() == (count > 0)
     if count:
         assert 0 < len(read_score(take).notes) <= count

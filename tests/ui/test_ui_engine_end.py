@@ -4,7 +4,7 @@ import pytest
 from PyQt6.QtCore import Qt
 from PyQt6.QtTest import QTest
 
-from improv.live.messages import Play, PlayNote, Problem, SetModel, Sounded, TakeKept
+from improv.live.messages import TAKE, Play, PlayNote, Problem, SetModel, Sounded, TakeKept
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -96,6 +96,14 @@ def test_closing_the_window_releases_the_keys_and_ends_the_engine(stage):
     stage.panel.close()
     assert stage.engine.sent[-1] == PlayNote(60, 0)
     assert stage.engine.closed
+
+
+def test_closing_says_that_the_last_take_is_not_where_it_was_to_be(stage, capsys):
+    text = "cannot write /full/take.mid: No space left on device; this take goes to /music/take.mid"
+    stage.engine.say(Problem(text, about=TAKE), TakeKept("/music/take.mid", begun="/full/take.mid"))
+    stage.panel.close()
+    assert capsys.readouterr().err == f"improv: {text}\ntake kept in /music/take.mid\n"
+    assert stage.panel.exit_status == 1
 
 
 def test_closing_says_where_the_last_take_is(stage, capsys):
