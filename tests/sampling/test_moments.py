@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from chains import CHAINS
+from chains import CHAINS, Maker
+from mutants import BiasesNotTempered, ClampsOnlyAtTheEnds, OnlyVisibleTempered, SharesUniforms, StepwiseChain
 from numpy.typing import NDArray
 from tiny_rbm import TinyRbm, states
 
@@ -86,6 +87,27 @@ def test_so_is_one_that_is_too_hot_or_too_short(temperature: float, k: int) -> N
     assert deviation(moments(v), exact(1.0, HELD["free"]), 1 / N) > SIGMAS
 
 
+@pytest.mark.parametrize("temperature", [0.7, 1.3])
+@pytest.mark.parametrize("held", HELD.values(), ids=HELD)
+def test_the_chain_that_the_mutants_are_made_from_is_right(temperature: float, held: list[int]) -> None:
+    v = run(StepwiseChain(TINY.weights.numpy(), 3), TINY, temperature, held)
+    assert deviation(moments(v), exact(temperature, held), 1 / N) < SIGMAS
+
+
+@pytest.mark.parametrize(
+    ("mutant", "temperature", "held"),
+    [
+        *((SharesUniforms, temperature, held) for temperature in (0.7, 1.0, 1.3) for held in HELD),
+        *((BiasesNotTempered, temperature, held) for temperature in (0.7, 1.3) for held in HELD),
+        *((OnlyVisibleTempered, temperature, held) for temperature in (0.7, 1.3) for held in HELD),
+        *((ClampsOnlyAtTheEnds, temperature, "clamped") for temperature in (0.7, 1.0, 1.3)),
+    ],
+)
+def test_a_chain_of_another_structure_is_found_out(mutant: type[StepwiseChain], temperature: float, held: str) -> None:
+    v = run(mutant(TINY.weights.numpy(), 3), TINY, temperature, HELD[held])
+    assert deviation(moments(v), exact(temperature, HELD[held]), 1 / N) > SIGMAS
+
+
 @functools.cache
 def bundled() -> tuple[Floats, Floats, Floats, NDArray[np.int8]]:
     """W, b_v and b_h of the bundled model in a frame of the demo tune, and the clamp to what sounds there."""
@@ -98,12 +120,13 @@ def bundled() -> tuple[Floats, Floats, Floats, NDArray[np.int8]]:
     return model.rbm.W.numpy(), b_v, b_h, np.where(v == 1, v, FREE).astype(np.int8)[np.newaxis]
 
 
-def on_the_bundled_model(chain: str, temperature: float, clamped: bool) -> NDArray[np.uint8]:
+def on_the_bundled_model(chain: str | Maker, temperature: float, clamped: bool) -> NDArray[np.uint8]:
     weights, b_v, b_h, held = bundled()
     clamp = np.tile(held if clamped else np.full_like(held, FREE), (N, 1))
     start = np.zeros(clamp.shape, np.uint8)
     biases = (np.tile(bias, (N, 1)) for bias in (b_v, b_h))
-    return CHAINS[chain](weights, 7).sample(*biases, start, ENOUGH, temperature, clamp).v
+    make = CHAINS[chain] if isinstance(chain, str) else chain
+    return make(weights, 7).sample(*biases, start, ENOUGH, temperature, clamp).v
 
 
 of_the_oracle = functools.cache(lambda *condition: moments(on_the_bundled_model("torch", *condition)))
@@ -116,6 +139,17 @@ of_the_oracle = functools.cache(lambda *condition: moments(on_the_bundled_model(
 def test_moments_on_the_bundled_model_are_the_oracles(chain: str, temperature: float, clamped: bool) -> None:
     v = on_the_bundled_model(chain, temperature, clamped)
     assert deviation(moments(v), of_the_oracle(temperature, clamped), 2 / N) < SIGMAS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mutant", "clamped"), [(SharesUniforms, False), (BiasesNotTempered, False), (OnlyVisibleTempered, False),
+                            (ClampsOnlyAtTheEnds, True)],
+)  # fmt: skip
+def test_on_the_bundled_model_too(mutant: type[StepwiseChain], clamped: bool) -> None:
+    """A chain of another structure is found out."""
+    v = on_the_bundled_model(mutant, 0.7, clamped)
+    assert deviation(moments(v), of_the_oracle(0.7, clamped), 2 / N) > SIGMAS
 
 
 def test_compiled_and_torch_cores_remember_the_same() -> None:
