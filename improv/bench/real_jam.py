@@ -25,6 +25,7 @@ PERIOD = 64  # samples a cycle of JACK
 SOLO_SHARE = 1 / 20  # of the time, at both ends: the notes of a solo say where the grid is
 FRAME = 0.125  # seconds, of the bundled model at 120 BPM
 LOOKS = 10  # at what the engine holds, at equal distances
+ENOUGH = 20  # notes and their ends, by which a grid is known
 SETTLED_SECONDS = 3.0  # after which no answer to the player comes any more
 POLL_SECONDS = 0.05
 
@@ -80,14 +81,14 @@ def jam(seconds: float) -> Jammed:
     solo = SOLO_SHARE * seconds
     with stage.settings(mode="solo") as chosen, stage.jam(chosen) as played:
         watch = _Watch(played)
-        watch.wait(solo)
+        watch.listen(solo)
         n_before = len(played.listener.notes())
         played.engine.send(SetMode("duet"))
         vitals = _with_a_player(watch, seconds - 2 * solo)
         played.engine.send(SetMode("solo"))
         watch.wait(SETTLED_SECONDS)
         n_after = len(played.listener.notes())
-        watch.wait(solo)
+        watch.listen(solo)
         status = played.engine.close()
         notes, sounding = played.listener.notes(), played.listener.sounding
     first, last = (_onsets(part) for part in (notes[:n_before], notes[n_after:]))
@@ -125,6 +126,13 @@ class _Watch:
         self.jam = jam
         self.missed, self.lateness = 0, 0.0
         self.problems: list[str] = []
+
+    def listen(self, seconds: float) -> None:
+        """Takes in what comes for so long, and on a slow machine until some notes have come."""
+        before, deadline = len(self.jam.listener.notes()), time.perf_counter() + stage.LOAD_SECONDS
+        self.wait(seconds)
+        while len(self.jam.listener.notes()) < before + ENOUGH and time.perf_counter() < deadline:
+            self.wait(POLL_SECONDS)
 
     def wait(self, seconds: float) -> None:
         """Takes in what comes for so long."""
