@@ -137,11 +137,8 @@ def test_the_front_is_killed(jam: Jam, listener: Listener, take: Path) -> None:
     assert jam.says(f"take kept in {take}")
 
 
-def test_the_front_is_killed_and_the_partner_plays_on(
-    jack_server: JackServer,  # noqa: ARG001 - must run first
-    tiny_model: Path,
-    take: Path,
-) -> None:
+@pytest.mark.usefixtures("jack_server")
+def test_the_front_is_killed_and_the_partner_plays_on(tiny_model: Path, take: Path) -> None:
     options = ("--model", tiny_model, "--output", "virtual", "--record", take, "--mode", "solo", "--keep-playing")
     with Listener() as listener, Jam(*options) as jam:
         listener.attach()
