@@ -85,7 +85,7 @@ def flips(model: SequenceModel, steps: int = 1000) -> float:
 
 def ours(model: SequenceModel, k: int) -> Task:
     """The frame as the live partner computes it."""
-    sampler = FrameSampler(model, 0, "cpu")
+    sampler = FrameSampler(model, 0, "cpu", burn_in=0)
     free, heard = np.full(model.config.n_visible, FREE, np.int8), np.zeros((1, model.config.n_inputs), np.float32)
 
     def frame() -> None:

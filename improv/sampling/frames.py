@@ -10,6 +10,8 @@ from improv.sampling.chain import Bits, Floats, make_chain
 from improv.sampling.cores import CompiledMemory, Memory, TorchMemory
 from improv.sampling.nade import CompiledNade, NadeSampler, TorchNade
 
+BURN_IN = 100  # steps from silence after which an RBM by itself plays what it has learned
+
 
 class FrameSampler:
     """The recurrent state of one performance, and who samples from it.
@@ -20,12 +22,14 @@ class FrameSampler:
         model: on the CPU.
         seed: of all its choices.
         sampler: who runs the chain, one of improv.sampling.chain.SAMPLERS.
+        burn_in: steps that come before the others where no NADE proposes a start.
     """
 
-    def __init__(self, model: SequenceModel, seed: int, sampler: str) -> None:
+    def __init__(self, model: SequenceModel, seed: int, sampler: str, burn_in: int = BURN_IN) -> None:
         compiled = sampler != "torch"
         self.sampler = sampler
         self._n_visible = model.config.n_visible
+        self._burn_in = burn_in if model.nade is None else 0
         fits = compiled and CompiledMemory.fits(model.config)
         self._memory: Memory = CompiledMemory(model) if fits else TorchMemory(model)
         self._nade: NadeSampler | None = None
@@ -46,8 +50,8 @@ class FrameSampler:
     def sample(
         self, held: NDArray[np.int8], temperature: float, k: int, deadline: float = math.inf
     ) -> tuple[Bits, int]:
-        """Visible units [V] of the next frame at the clamp `held` [V], and how many Gibbs steps there were: `k`, or as
-        many as end before `deadline` (see Chain).
+        """Visible units [V] of the next frame at the clamp `held` [V], and how many Gibbs steps there were: `k`, with
+        the burn-in where there is one, or as many as end before `deadline` (see Chain).
 
         The chain starts where NADE proposes, else from silence: from the frame before, it would but repeat that.
         """
@@ -57,5 +61,7 @@ class FrameSampler:
         if self._chain is None:
             return start, 0
         b_v, b_h = self._memory.biases()
-        sample = self._chain.sample(b_v, b_h, start[np.newaxis], k, temperature, held[np.newaxis], deadline)
+        sample = self._chain.sample(
+            b_v, b_h, start[np.newaxis], k + self._burn_in, temperature, held[np.newaxis], deadline
+        )
         return sample.v[0], sample.k

@@ -21,6 +21,7 @@ from improv.live.thinker import Thinker
 from improv.model import checkpoint
 from improv.music.pianoroll import silence
 from improv.sampling.calibration import Choice
+from improv.sampling.frames import BURN_IN
 
 ALONE = Turn(partner_plays=True, clamped=False, whose="partner")
 PATIENCE = 240.0  # seconds to compile in, on the slowest machine
@@ -146,7 +147,7 @@ def play_at_once(path: Path) -> None:
     think(0)
     first = result(Answer)
     assert isinstance(first, Answer)
-    assert first.steps == 25
+    assert first.steps == 25 + BURN_IN
     faster = result(Sampler)
     assert isinstance(faster, Sampler)
     assert faster.sampler in ("cpu", "torch")
