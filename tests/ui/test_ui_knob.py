@@ -54,7 +54,7 @@ def test_the_smallest_turn_changes_every_value_but_the_last(knob):
     [
         (TEMPO, Qt.Key.Key_Up, 121),
         (TEMPO, Qt.Key.Key_PageDown, 110),
-        (TEMPERATURE, Qt.Key.Key_Right, 1.05),
+        (TEMPERATURE, Qt.Key.Key_Right, round(TEMPERATURE.default + TEMPERATURE.step, 2)),
         (TEMPERATURE, Qt.Key.Key_Home, 0.2),
         (K, Qt.Key.Key_End, 2000),
     ],
