@@ -1,0 +1,17 @@
+from dataclasses import asdict, replace
+
+from improv.model import checkpoint
+from improv.resources import bundled_model
+from improv.train.presets import PRESETS
+
+
+def test_the_bundled_partner_is_what_its_preset_makes() -> None:
+    model, record = checkpoint.load(bundled_model())
+    preset = PRESETS["partner"]
+    assert asdict(model.config) == asdict(model.config) | preset.model | preset.reading
+    assert record["recipe"] == asdict(replace(preset.recipe, epochs=6)), "as its model card says"
+
+
+def test_every_preset_is_a_recipe_for_its_model() -> None:
+    for preset in PRESETS.values():
+        preset.recipe.check(preset.model.get("estimator", "rbm"))
