@@ -53,8 +53,8 @@ def bundled_weights(hidden: int, recurrent: int) -> SequenceModel:
     """The tutorial's kind of model, 88 visible units, with weights and biases out of the bundled one.
 
     Untrained weights would not do: how many units flip in a step decides how long it takes. Of W these are the rows of
-    sounding pitches, and the columns of as many hidden units as are asked for, repeated and scaled down where there are
-    not enough; the biases are those of a frame of the demo tune. The core's weights are random.
+    sounding pitches, and the columns of as many hidden units as are asked for, taken evenly from all of them, repeated and
+    scaled down where there are not enough; the biases are those of a frame of the demo tune. The core's weights are random.
     """
     partner, _ = checkpoint.load(bundled_model())
     frames = to_roll(read_score(asset("demo.mid")), partner.config.grid).frames[:200]
@@ -63,7 +63,7 @@ def bundled_weights(hidden: int, recurrent: int) -> SequenceModel:
     b_v, b_h = (bias[0, -1] for bias in partner.rbm.biases(past))
     model = SequenceModel(Config(hidden=hidden, recurrent=recurrent, onsets=False, bars=False, normalised=False))
     assert isinstance(model.rbm, ConditionalRbm)
-    n_visible, columns = model.config.n_visible, torch.arange(hidden) % len(b_h)
+    n_visible, columns = model.config.n_visible, torch.arange(hidden) * len(b_h) // hidden
     scale = min(1.0, len(b_h) / hidden)
     model.rbm.W.data = scale * partner.rbm.W[:n_visible, columns]
     model.rbm.b_v.data, model.rbm.b_h.data = b_v[:n_visible].clone(), b_h[columns]
