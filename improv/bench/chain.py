@@ -53,8 +53,9 @@ def bundled_weights(hidden: int, recurrent: int) -> SequenceModel:
     """The tutorial's kind of model, 88 visible units, with weights and biases out of the bundled one.
 
     Untrained weights would not do: how many units flip in a step decides how long it takes. Of W these are the rows of
-    sounding pitches, and the columns of as many hidden units as are asked for, taken evenly from all of them, repeated and
-    scaled down where there are not enough; the biases are those of a frame of the demo tune. The core's weights are random.
+    sounding pitches, and the columns of as many hidden units as are asked for, taken evenly from all of them, repeated
+    and scaled down where there are not enough; the biases are those of a frame of the demo tune. The core's weights are
+    random.
     """
     partner, _ = checkpoint.load(bundled_model())
     frames = to_roll(read_score(asset("demo.mid")), partner.config.grid).frames[:200]
