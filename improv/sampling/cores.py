@@ -1,8 +1,8 @@
 """The recurrent cores in compiled code: for one frame at a time, torch spends most of its time between the operations.
 
 The tanh core and the GRU are run here, frame by frame as the music is heard, and a tied core beside them; the LSTM
-stays with torch. All calls are so short that they keep the interpreter's lock: to get it back from a busy thread would
-take longer.
+stays with torch. All calls but those for a tied core are so short that they keep the interpreter's lock: to get it back
+from a busy thread would take longer.
 """
 
 from typing import Protocol

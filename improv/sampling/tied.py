@@ -78,7 +78,7 @@ class CompiledTiedStart:
         return pre, b_v
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def _hear(inputs, n_visible, around, pitch, place, w_in, w_rec, b_in, b_rec, s):  # type: ignore[no-untyped-def]
     """s after inputs x [T, I], in place; around [V, P * tied], pitch [P, tied], place [I - V, tied]."""
     n_pitches, size = pitch.shape
@@ -97,7 +97,7 @@ def _hear(inputs, n_visible, around, pitch, place, w_in, w_rec, b_in, b_rec, s):
             kernels.gru_step(seen[p * size : (p + 1) * size], w_in, w_rec, b_in, b_rec, s[p], heard, known)
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def _biases(u, s, b_v, w_uv, w_1, b_1, w_2, w_h, b_hidden, w_uh):  # type: ignore[no-untyped-def]
     """Of a tied RBM; w_2 [channels, tied], the others [from, to]."""
     (n_pitches, size), (channels, _), n_hidden = s.shape, w_2.shape, len(b_hidden)
@@ -123,7 +123,7 @@ def _biases(u, s, b_v, w_uv, w_1, b_1, w_2, w_h, b_hidden, w_uh):  # type: ignor
     return visible, hidden
 
 
-@njit(cache=True, fastmath=True, error_model="numpy")
+@njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def _start(u, s, b_v, w_uv, own, w_s, w_u):  # type: ignore[no-untyped-def]
     """Of a tied NADE; own [P, tied], the others [from, to]."""
     pre, visible, overall = own.copy(), b_v.copy(), np.zeros(s.shape[1], np.float32)
