@@ -76,11 +76,12 @@ def run(args: argparse.Namespace) -> int:
     reading = Reading(**{**preset.reading, **_reading_given(args), "low": model.low, "n_pitches": model.n_pitches})
     from improv.train import distributed
 
-    with distributed.join(_devices(args)[-1]) as world:
+    devices = _devices(args)
+    with distributed.join(devices[-1]) as world:
         if world.first:
             _check_out(args)
         corpus = world.in_turn(lambda: _gather(args, reading, recipe.valid_share))
-        trainer = _trainer(args, model, recipe, reading, corpus, world)
+        trainer = _trainer(args, model, recipe, reading, corpus, devices, world)
         _stop_on_signals(trainer)
         if not world.first:
             trainer.run(lambda _frames: None, lambda _epoch: None)
@@ -89,9 +90,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _trainer(
-    args: argparse.Namespace, model: Config, recipe: Recipe, reading: Reading, corpus: Corpus, world: "World"
-) -> "Trainer":
-    """What is to train, where an earlier training stopped if so asked."""
+    args: argparse.Namespace, model: Config, recipe: Recipe, reading: Reading, corpus: Corpus, devices: list[str],
+    world: "World",
+) -> "Trainer":  # fmt: skip
+    """What is to train, on one of `devices`, where an earlier training stopped if so asked."""
     from improv.train.calibration import choose_device
     from improv.train.trainer import Trainer
 
@@ -103,7 +105,7 @@ def _trainer(
         if args.grid not in (None, corpus.grid):
             raise ImprovError(f"the .npz rolls have frames of {corpus.grid:g} beats: leave --grid out")
     pieces, valid = corpus.splits["train"], corpus.splits.get("valid", [])
-    device, why = choose_device(_devices(args), config, recipe, pieces, world)
+    device, why = choose_device(devices, config, recipe, pieces, world)
     if why:
         print(why, file=sys.stderr)
     trainer = Trainer(config, recipe, pieces, valid, args.out, args.seed, device, world)

@@ -17,7 +17,8 @@ from improv.model.rbm import ConditionalRbm, TiedRbm
 from improv.model.sequence_model import SequenceModel
 from improv.sampling import kernels
 from improv.sampling.chain import Floats
-from improv.sampling.tied import CompiledTiedBiases, CompiledTiedCore, array
+from improv.sampling.tied import CompiledTiedBiases, CompiledTiedCore
+from improv.sampling.weights import array
 
 TOGETHER = 8  # frames heard in one call
 

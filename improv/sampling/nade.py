@@ -11,7 +11,8 @@ from improv.model.core import Past
 from improv.model.nade import Nade, TiedNade
 from improv.sampling import kernels
 from improv.sampling.chain import Bits
-from improv.sampling.tied import CompiledTiedStart, array
+from improv.sampling.tied import CompiledTiedStart
+from improv.sampling.weights import array
 
 
 class NadeSampler(Protocol):

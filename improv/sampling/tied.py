@@ -3,25 +3,16 @@
 P pitches remember `tied` numbers each, s [P, tied]; u [recurrent] is the state of the core beside it.
 """
 
-from typing import Any
-
 import numpy as np
 import torch
 from numba import float32, njit
-from numpy.typing import NDArray
-from torch import Tensor
 
 from improv.model.core import TiedCore
 from improv.model.nade import TiedNade
 from improv.model.rbm import TiedRbm
 from improv.sampling import kernels
 from improv.sampling.chain import Floats
-
-
-def array(tensor: Tensor) -> NDArray[Any]:
-    """The numbers of a weight, in memory of their own: never read-only, for which numba would compile anew."""
-    with torch.inference_mode():
-        return np.array(tensor.detach().numpy(), np.float32, order="C")
+from improv.sampling.weights import array
 
 
 class CompiledTiedCore:
