@@ -81,15 +81,15 @@ class Ours:
             self.model.load_state_dict(weights)
         self.model.to(self.device).train()
         pieces = [to_roll(read_score(asset("demo.mid")), config.grid)] * COPIES
-        self.learner, self.batches = Learner(self.model, recipe, ALONE), Batches(self.model, recipe, pieces, seed=0)
+        self.learner, self.batches = Learner(self.model, recipe, ALONE), Batches(self.model, pieces, seed=0)
         self._epochs = count(1)
 
     def update(self, n: int | None = None) -> int:
         """The first `n` updates of the next epoch, or all; returns how many frames these were."""
-        epoch, frames = next(self._epochs), 0
-        for windows in self.batches.epoch(epoch, self.learner.phase.recipe)[:n]:
+        epoch, frames, recipe = next(self._epochs), 0, self.learner.phase.recipe
+        for windows in self.batches.epoch(epoch, recipe)[:n]:
             length = sum(window.end - window.start for window in windows)
-            self.learner.update(self.batches.make(epoch, windows).to(self.device), length, 0.0)
+            self.learner.update(self.batches.make(epoch, windows, recipe).to(self.device), length, 0.0)
             frames += length
         return frames
 

@@ -95,8 +95,10 @@ def _trainer(
 ) -> "Trainer":  # fmt: skip
     """What is to train, on one of `devices`, where an earlier training stopped if so asked."""
     from improv.train.calibration import choose_device
-    from improv.train.trainer import Trainer
+    from improv.train.trainer import Trainer, device_before
 
+    if args.resume and (before := device_before(args.out)) in devices:
+        devices = [before]  # on another the result would not be the same
     config = replace(model, grid=corpus.grid, normalised=reading.normalise, rules=reading.rules)
     if corpus.articulated:
         config = replace(config, dt=reading.dt)
@@ -219,7 +221,7 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
     if interrupted:
         told = f"best in {_best(summary)}, last in {last}; the same command with --resume goes on"
         raise ImprovError(f"interrupted after {_count(summary['epochs'], 'epoch')}: {told}")
-    _say(summary, picture, last, "--rbm-epochs" if trainer.recipe.rbm_epochs else "--epochs")
+    _say(summary, picture, last, f"--{trainer.recipe.last_epochs.replace('_', '-')}")
     return 0
 
 

@@ -29,7 +29,8 @@ RECIPE_HELP = {
     "patience": "epochs without a better validation after which training stops; 0 never does",
     "pretrain_frames": "epochs before, on single frames in random order",
     "pretrain_core": "epochs before, in which the memory alone predicts the next frame",
-    "rbm_epochs": "epochs afterwards in which the RBM alone learns, with --estimator both; 0 trains both at once",
+    "polish_epochs": "epochs afterwards without dropout, for a partner that has music enough to learn from",
+    "rbm_epochs": "epochs after these in which the RBM alone learns, with --estimator both; 0 trains both at once",
     "cd_steps": "Gibbs steps of the negative sample (CD-k)",
     "persistent": "let the negative chains go on from update to update (PCD)",
     "elsewhere": "share of the negative chains that start not at the music but at silence or at the frame before; it "
@@ -42,6 +43,7 @@ RECIPE_HELP = {
     "momentum": "of sgd",
     "nesterov": "Nesterov's momentum for sgd",
     "learning_rate": "learning rate at its height",
+    "polish_rate": "the same for the epochs without dropout",
     "rbm_rate": "the same for the epochs of the RBM alone",
     "warm_up": "share of the training in which learning rate and momentum rise",
     "constant": "share of the training after which the rate falls",

@@ -71,8 +71,8 @@ class Batch:
 class Batches:
     """Cuts pieces into subsequences and prepares these for training."""
 
-    def __init__(self, model: SequenceModel, recipe: Recipe, pieces: list[PianoRoll], seed: int) -> None:
-        self.model, self.config, self.recipe = model, model.config, recipe
+    def __init__(self, model: SequenceModel, pieces: list[PianoRoll], seed: int) -> None:
+        self.model, self.config = model, model.config
         self.pieces, self.seed = pieces, seed
 
     def epoch(self, number: int, recipe: Recipe) -> list[list[Window]]:
@@ -90,16 +90,16 @@ class Batches:
         windows = [Window(place, *window) for place, window in enumerate(found)]
         return [windows[start : start + size] for start in range(0, len(windows), size)]
 
-    def make(self, epoch: int, windows: list[Window], rows: slice = slice(None)) -> Batch:
-        """The batch of these subsequences, or those `rows` of it that are one process's share."""
+    def make(self, epoch: int, windows: list[Window], recipe: Recipe, rows: slice = slice(None)) -> Batch:
+        """The batch of these subsequences, or those `rows` of it that are one process's share, as `recipe` has it."""
         places, windows = list(range(len(windows)))[rows], windows[rows]
-        parts = [self._part(epoch, window) for window in windows]
+        parts = [self._part(epoch, window, recipe) for window in windows]
 
         def padded(name: str) -> Tensor:
             return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(part[name]) for part in parts], batch_first=True)
 
         lengths = torch.tensor([window.end - window.start for window in windows])
-        dropout = bool(self.recipe.state_dropout)
+        dropout = bool(recipe.state_dropout)
         return Batch(
             heard=padded("heard"),
             v=padded("v"),
@@ -111,17 +111,17 @@ class Batches:
             rows=places,
         )
 
-    def _part(self, epoch: int, window: Window) -> dict[str, Any]:
+    def _part(self, epoch: int, window: Window, recipe: Recipe) -> dict[str, Any]:
         rng = np.random.default_rng((self.seed, epoch, 1 + window.number))
         roll = self.pieces[window.piece]
         frames = np.asarray(roll.frames[window.start : window.end])
-        if self.recipe.transpose:
-            frames = transpose(frames, int(rng.integers(-self.recipe.transpose, self.recipe.transpose + 1)))
+        if recipe.transpose:
+            frames = transpose(frames, int(rng.integers(-recipe.transpose, recipe.transpose + 1)))
         inputs = self.model.inputs(frames, window.start - roll.downbeat, roll.bar_beats).numpy()
         v, places = np.split(inputs, [self.config.n_visible], axis=1)
-        starts = self._starts(v, rng)
-        heard = self._overheard(v, rng) * _keep(v.shape, self.recipe.input_dropout, rng)
-        size, share = (len(v), self.config.recurrent), self.recipe.state_dropout
+        starts = self._starts(v, recipe.elsewhere, rng)
+        heard = self._overheard(v, recipe.alone, rng) * _keep(v.shape, recipe.input_dropout, rng)
+        size, share = (len(v), self.config.recurrent), recipe.state_dropout
         return {
             "v": v,
             "heard": np.concatenate([heard, places], axis=1),
@@ -131,9 +131,8 @@ class Batches:
             "seed": rng.integers(1 << 63),
         }
 
-    def _starts(self, v: Floats, rng: np.random.Generator) -> Floats:
-        """Where the negative chains of v [T, V] start: see `elsewhere` of the recipe."""
-        share = self.recipe.elsewhere
+    def _starts(self, v: Floats, share: float, rng: np.random.Generator) -> Floats:
+        """Where the negative chains of v [T, V] start: see `elsewhere` of the recipe, here `share`."""
         if not share:
             return v
         held = np.concatenate([np.zeros_like(v[:1]), v[:-1]])
@@ -141,9 +140,9 @@ class Batches:
         chance = rng.random((len(v), 1))
         return np.where(chance < share / 2, np.float32(0), np.where(chance < share, held, v))
 
-    def _overheard(self, v: Floats, rng: np.random.Generator) -> Floats:
-        """What the cores hear of v [T, V]: see `alone` of the recipe."""
-        if rng.random() >= self.recipe.alone:
+    def _overheard(self, v: Floats, share: float, rng: np.random.Generator) -> Floats:
+        """What the cores hear of v [T, V]: see `alone` of the recipe, here `share`."""
+        if rng.random() >= share:
             return v
         end = int(rng.random() * len(v))
         n = self.config.n_pitches

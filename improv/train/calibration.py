@@ -38,12 +38,13 @@ def frames_per_second(device: str, config: Config, recipe: Recipe, pieces: list[
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = SequenceModel(config).to(device)
-    learner, batches = Learner(model.train(), recipe, World()), Batches(model, recipe, pieces, 0)
-    frames, started = 0, 0.0
-    for done, windows in enumerate(batches.epoch(1, learner.phase.recipe)[: FIRST + UPDATES]):
+    learner, batches = Learner(model.train(), recipe, World()), Batches(model, pieces, 0)
+    recipe, frames, started = learner.phase.recipe, 0, 0.0
+    for done, windows in enumerate(batches.epoch(1, recipe)[: FIRST + UPDATES]):
         if done in (0, FIRST):
             frames, started = 0, time.perf_counter()
         length = sum(window.end - window.start for window in windows)
-        learner.update(batches.make(1, windows).to(torch.device(device)), length, 0.0)  # which waits for the monitor
+        batch = batches.make(1, windows, recipe).to(torch.device(device))
+        learner.update(batch, length, 0.0)  # which waits for the monitor
         frames += length
     return frames / (time.perf_counter() - started)

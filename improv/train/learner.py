@@ -48,7 +48,8 @@ class Learner:
     """Makes the updates of a training, this process's share of each.
 
     Attributes:
-        pretraining, main, settling: the phases, in their order; in the last the RBM learns alone.
+        pretraining, main, polishing, settling: the phases, in their order: in the third nothing is dropped out, in the
+            last the RBM learns alone.
         model: what is trained.
         averaged: the running average of its weights (Polyak & Juditsky 1992); the model itself where the recipe does
             not average.
@@ -58,7 +59,8 @@ class Learner:
         self.model, self.recipe, self.world = model, recipe, world
         self.averaged = copy.deepcopy(model) if recipe.average else model
         self.objective = Objective(model, recipe)
-        self.pretraining, self.main, self.settling = self._pretraining(), self._main(), self._settling()
+        self.pretraining, self.main = self._pretraining(), self._main()
+        self.polishing, self.settling = self._polishing(), self._settling()
         self.begin(self.main)
         if world.size > 1 and "hf" in (recipe.optimiser, recipe.pretrain_optimiser):
             raise ImprovError("hf trains in one process: leave torchrun out, or give another --optimiser")
@@ -68,7 +70,7 @@ class Learner:
     @property
     def phases(self) -> list[Phase]:
         """All phases in their order."""
-        return [phase for phase in (*self.pretraining, self.main, self.settling) if phase.epochs]
+        return [phase for phase in (*self.pretraining, self.main, self.polishing, self.settling) if phase.epochs]
 
     def _main(self) -> Phase:
         recipe, objective = self.recipe, self.objective
@@ -76,6 +78,11 @@ class Learner:
         if recipe.rbm_epochs:
             cost, estimator = objective.of_nade, "nade"
         return Phase(recipe.epochs, cost, recipe.optimiser, objective.nade_logits, recipe, estimator)
+
+    def _polishing(self) -> Phase:
+        own = self.recipe
+        recipe = replace(own, learning_rate=own.polish_rate, input_dropout=0.0, state_dropout=0.0)
+        return replace(self.main, epochs=own.polish_epochs, recipe=recipe)
 
     def _settling(self) -> Phase:
         own, objective = self.recipe, self.objective

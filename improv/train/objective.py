@@ -127,7 +127,8 @@ class Objective:
     def _chains(self, weights: Tensor, b_v: Tensor, b_h: Tensor, starts: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """The negative chains of all real frames after k steps, [N, V], and the logits of their last step.
 
-        On the CPU compiled code draws them, every subsequence's from a seed of its own.
+        On the CPU compiled code draws them, every subsequence's from a seed of its own; on a GPU all are drawn at once,
+        and depend on which subsequences a process was given.
         """
         k = self.recipe.cd_steps
         if weights.device.type != "cpu":

@@ -14,7 +14,9 @@ class Recipe:
         patience: epochs without a better validation after which training stops; 0 for never.
         pretrain_frames: epochs before on single frames drawn in random order, conditioned on nothing.
         pretrain_core: epochs before in which the cores predict the next frame.
-        rbm_epochs: epochs afterwards in which the RBM alone learns, on the cores as NADE has taught them. Gradients of
+        polish_epochs: epochs afterwards without dropout. A model that has music enough needs none to generalise, and
+            holds on more surely to what it plays when it has learned without.
+        rbm_epochs: epochs after these in which the RBM alone learns, on the cores as NADE has taught them. Gradients of
             contrastive divergence are noisy and biased: they make worse cores than NADE's exact ones. 0 trains both at
             once.
         cd_steps: Gibbs steps of the negative sample (CD-k).
@@ -29,7 +31,7 @@ class Recipe:
         pretrain_optimiser: of the pretraining; `hf` may pretrain the cores of any model.
         momentum, nesterov: of SGD.
         learning_rate: the rate at its height.
-        rbm_rate: the same for the `rbm_epochs`.
+        polish_rate, rbm_rate: the same for the `polish_epochs` and the `rbm_epochs`.
         warm_up: share of the updates over which rate and momentum rise to it.
         constant: share of the updates after which the rate falls, to `final` of it.
         decay: how it falls: `linear` or `cosine`.
@@ -51,6 +53,7 @@ class Recipe:
     patience: int = 0
     pretrain_frames: int = 0
     pretrain_core: int = 0
+    polish_epochs: int = 0
     rbm_epochs: int = 0
     cd_steps: int = 5
     persistent: bool = False
@@ -63,6 +66,7 @@ class Recipe:
     momentum: float = 0.0
     nesterov: bool = False
     learning_rate: float = 0.01
+    polish_rate: float = 0.002
     rbm_rate: float = 0.02
     warm_up: float = 0.0
     constant: float = 0.4
@@ -86,6 +90,11 @@ class Recipe:
                   self.alone, self.elsewhere, self.persistent)  # fmt: skip
         return self.optimiser == "sgd" and self.batch == 1 and not any(extras)
 
+    @property
+    def last_epochs(self) -> str:
+        """Which epochs come last, by the name of their field."""
+        return "rbm_epochs" if self.rbm_epochs else "polish_epochs" if self.polish_epochs else "epochs"
+
     def check(self, estimator: str) -> None:
         """Raises ImprovError where a value is outside its range, or does not go with the `estimator` of a model."""
         for name, (low, high) in RANGES.items():
@@ -108,9 +117,9 @@ OPTIMISERS = ("sgd", "adam", "adamw", "hf")
 CHOICES = {"optimiser": OPTIMISERS, "pretrain_optimiser": OPTIMISERS, "decay": ("linear", "cosine")}
 RANGES = {
     "epochs": (1, 100_000), "patience": (0, 100_000), "pretrain_frames": (0, 100_000), "pretrain_core": (0, 100_000),
-    "rbm_epochs": (0, 100_000), "rbm_rate": (0, 10), "rbm_batch": (1, 4096), "cd_steps": (1, 10_000),
-    "elsewhere": (0, 1), "batch": (1, 4096), "length": (2, 100_000), "momentum": (0, 0.9999), "learning_rate": (0, 10),
-    "warm_up": (0, 1), "constant": (0, 1), "final": (0, 1), "clip": (0, 1e6), "input_dropout": (0, 0.95),
-    "state_dropout": (0, 0.95), "transpose": (0, 12), "alone": (0, 1), "weight_decay": (0, 1), "rbm_decay": (0, 1),
-    "average": (0, 0.99999), "valid_share": (0, 0.99),
+    "polish_epochs": (0, 100_000), "rbm_epochs": (0, 100_000), "polish_rate": (0, 10), "rbm_rate": (0, 10),
+    "rbm_batch": (1, 4096), "cd_steps": (1, 10_000), "elsewhere": (0, 1), "batch": (1, 4096), "length": (2, 100_000),
+    "momentum": (0, 0.9999), "learning_rate": (0, 10), "warm_up": (0, 1), "constant": (0, 1), "final": (0, 1),
+    "clip": (0, 1e6), "input_dropout": (0, 0.95), "state_dropout": (0, 0.95), "transpose": (0, 12), "alone": (0, 1),
+    "weight_decay": (0, 1), "rbm_decay": (0, 1), "average": (0, 0.99999), "valid_share": (0, 0.99),
 }  # fmt: skip

@@ -62,6 +62,12 @@ def last_path(out: Path) -> Path:
     return out.with_name(f"{out.stem}.last{out.suffix}")
 
 
+def device_before(out: Path) -> str:
+    """The device of the training whose best model is `out`, as its last checkpoint says; empty where that does not."""
+    path = last_path(out)
+    return str(checkpoint.load(path)[1].get("device", "")) if path.exists() else ""
+
+
 class Trainer:
     """Trains one model; keeps the best in `out` and the last, with all it needs to go on, beside it.
 
@@ -102,7 +108,7 @@ class Trainer:
         if recipe.base_rates:
             self._set_base_rates()
         self.model.to(self.device)
-        self.batches = Batches(self.model, recipe, train, seed)
+        self.batches = Batches(self.model, train, seed)
         self.learner = Learner(self.model, recipe, self.world)
 
     @property
@@ -113,7 +119,7 @@ class Trainer:
     @property
     def epochs(self) -> int:
         """Epochs of the whole training, those of pretraining left out."""
-        return self.recipe.epochs + self.recipe.rbm_epochs
+        return sum(phase.epochs for phase in self.learner.phases if phase.estimator)
 
     @property
     def all_epochs(self) -> int:
@@ -136,7 +142,7 @@ class Trainer:
             return 0
         model, state = checkpoint.load(path)
         try:
-            last = "rbm_epochs" if self.recipe.rbm_epochs else "epochs"
+            last = self.recipe.last_epochs
             recipe = {**state["recipe"], last: getattr(self.recipe, last)}  # more epochs may be asked for
             if model.config != self.config or recipe != asdict(self.recipe) or state["seed"] != self.seed:
                 raise ImprovError(f"{path} was trained with other settings: give the same ones, or another --out")
@@ -193,8 +199,8 @@ class Trainer:
         return found
 
     def _begin(self, phase: Phase) -> None:
-        """Goes over to `phase`; the RBM alone learns on the best that came before."""
-        if phase is self.learner.settling:
+        """Goes over to `phase`; what follows the main one starts from the best that came before."""
+        if phase in (self.learner.polishing, self.learner.settling):
             best, _ = checkpoint.load(self.out)
             self.model.load_state_dict(best.state_dict())
         self.learner.begin(phase)
@@ -216,10 +222,11 @@ class Trainer:
         """One pass over the pieces, at `progress` of its phase, or what is left of it; the mean of the monitor, None
         where it was stopped."""
         self.model.train()
-        batches, place = self.batches.epoch(number, self.learner.phase.recipe), self._place
+        recipe, rows, place = self.learner.phase.recipe, self.world.rows, self._place
+        batches = self.batches.epoch(number, recipe)
         for index in range(place.updates, len(batches)):
             windows = batches[index]
-            batch = self.batches.make(number, windows, self.world.rows) if windows[self.world.rows] else None
+            batch = self.batches.make(number, windows, recipe, rows) if windows[rows] else None
             frames = sum(window.end - window.start for window in windows)
             done = progress + index / len(batches) / self.learner.phase.epochs
             monitor = self.learner.update(batch.to(self.device) if batch else None, frames, done)
@@ -256,6 +263,7 @@ class Trainer:
         return {
             "recipe": asdict(self.recipe),
             "seed": self.seed,
+            "device": self.device.type,
             "data": self._data,
             "history": [asdict(epoch) for epoch in self.history],
             "place": list(astuple(self._place)),

@@ -10,7 +10,7 @@ from small_music import GRID, rolls
 from improv.model.config import Config
 from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import SOUNDING
-from improv.train.batches import Batches
+from improv.train.batches import Batch, Batches
 from improv.train.distributed import ALONE
 from improv.train.learner import Learner
 from improv.train.recipe import Recipe
@@ -19,16 +19,20 @@ PIECES = rolls(4)
 RECIPE = Recipe(batch=4, length=32, input_dropout=0.0, state_dropout=0.0)
 
 
-def batches(**recipe: object) -> Batches:
+def batches() -> Batches:
     """Of four small pieces."""
     torch.manual_seed(0)
-    model = SequenceModel(Config(hidden=8, recurrent=6, grid=GRID))
-    return Batches(model, replace(RECIPE, **recipe), PIECES, seed=1)  # type: ignore[arg-type]
+    return Batches(SequenceModel(Config(hidden=8, recurrent=6, grid=GRID)), PIECES, seed=1)
+
+
+def whole_epoch(recipe: Recipe) -> Batch:
+    """All of an epoch in one batch."""
+    of = batches()
+    return of.make(1, [w for windows in of.epoch(1, recipe) for w in windows], recipe)
 
 
 def test_an_epoch_has_every_frame_once_in_batches_as_asked_for() -> None:
-    of = batches()
-    epoch = of.epoch(1, of.recipe)
+    epoch = batches().epoch(1, RECIPE)
     assert {len(windows) for windows in epoch[:-1]} == {4}
     frames = Counter((w.piece, n) for windows in epoch for w in windows for n in range(w.start, w.end))
     assert frames == Counter((piece, n) for piece, roll in enumerate(PIECES) for n in range(len(roll)))
@@ -36,8 +40,8 @@ def test_an_epoch_has_every_frame_once_in_batches_as_asked_for() -> None:
 
 
 def test_pretraining_of_frames_draws_single_ones_from_anywhere() -> None:
-    of = batches(pretrain_frames=1)
-    phase = Learner(of.model, of.recipe, ALONE).pretraining[0]
+    of = batches()
+    phase = Learner(of.model, replace(RECIPE, pretrain_frames=1), ALONE).pretraining[0]
     epoch = of.epoch(1, phase.recipe)
     assert {(w.end - w.start) for windows in epoch for w in windows} == {1}
     first = [(w.piece, w.start) for w in epoch[0]]
@@ -47,11 +51,11 @@ def test_pretraining_of_frames_draws_single_ones_from_anywhere() -> None:
 
 
 def test_what_is_learned_may_be_moved_to_any_key() -> None:
-    of = batches(transpose=6)
-    windows = [w for windows in of.epoch(1, of.recipe) for w in windows]
+    of, recipe = batches(), replace(RECIPE, transpose=6)
+    windows = [w for windows in of.epoch(1, recipe) for w in windows]
     moved = Counter[int]()
     for window in windows:
-        v = of.make(1, [window]).v[0, :, :88].numpy()
+        v = of.make(1, [window], recipe).v[0, :, :88].numpy()
         original = PIECES[window.piece].frames[window.start : window.end, SOUNDING]
         (shift,) = [s for s in range(-6, 7) if np.array_equal(np.roll(original, s, axis=1), v)]
         moved[shift] += 1
@@ -59,8 +63,7 @@ def test_what_is_learned_may_be_moved_to_any_key() -> None:
 
 
 def test_dropout_keeps_the_mean() -> None:
-    of = batches(input_dropout=0.5, state_dropout=0.4)
-    batch = of.make(1, [w for windows in of.epoch(1, of.recipe) for w in windows])
+    batch = whole_epoch(replace(RECIPE, input_dropout=0.5, state_dropout=0.4))
     on = batch.v > 0
     heard = batch.heard[..., : batch.v.shape[-1]]
     assert set(heard[on].tolist()) == {0.0, 2.0}
@@ -70,8 +73,7 @@ def test_dropout_keeps_the_mean() -> None:
 
 
 def test_some_chains_start_elsewhere_than_at_the_music() -> None:
-    of = batches(elsewhere=0.6)
-    batch = of.make(1, [w for windows in of.epoch(1, of.recipe) for w in windows])
+    batch = whole_epoch(replace(RECIPE, elsewhere=0.6))
     real = batch.mask
     silent = (batch.starts[real] == 0).all(-1)
     assert float(silent.float().mean()) == pytest.approx(0.3, abs=0.1)

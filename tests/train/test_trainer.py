@@ -18,7 +18,7 @@ from improv.train.compiled import negative_samples
 from improv.train.objective import Objective
 from improv.train.presets import PRESETS
 from improv.train.recipe import Recipe
-from improv.train.trainer import Epoch, Trainer, last_path
+from improv.train.trainer import Epoch, Trainer, device_before, last_path
 
 PIECES = rolls(5)
 CONFIG = Config(hidden=12, recurrent=8, core="gru", grid=GRID)
@@ -153,8 +153,8 @@ NADE = replace(CONFIG, estimator="nade", tied=4)
 EXACT = {
     "pretraining, momentum, averaging, persistent chains": (LONG, CONFIG),
     "Hessian-free": (replace(RECIPE, optimiser="hf", batch=32, epochs=2, pretrain_core=1), NADE),
-    "the RBM after NADE": (
-        replace(RECIPE, epochs=2, rbm_epochs=2, average=0.9, patience=1),
+    "without dropout, and the RBM after NADE": (
+        replace(RECIPE, epochs=2, polish_epochs=1, rbm_epochs=2, average=0.9, patience=1),
         replace(NADE, estimator="both"),
     ),
 }
@@ -195,6 +195,22 @@ def test_the_rbm_learns_alone_on_the_best_that_nade_has_taught(tmp_path: Path) -
     before, after = (checkpoint.load(each.out)[0].state_dict() for each in (nade_only, run))
     changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"rbm"}
+
+
+def test_polishing_starts_from_the_best_and_drops_nothing_out(tmp_path: Path) -> None:
+    deaf = replace(RECIPE, input_dropout=0.9, state_dropout=0.9)
+    left = train(trainer(tmp_path / "left.pt", replace(deaf, polish_epochs=1, polish_rate=0.0), NADE))
+    assert left[-1].valid == max(epoch.valid for epoch in left[:-1])
+    assert left[-1].monitor > left[-2].monitor + 0.1, "what is dropped out is missed"
+    polished = train(trainer(tmp_path / "m.pt", replace(deaf, polish_epochs=3, polish_rate=0.01), NADE))
+    assert results(polished)[:-3] == results(left)[:-1]
+    assert polished[-1].valid > left[-1].valid
+
+
+def test_the_last_checkpoint_says_which_device_to_go_on_with(tmp_path: Path) -> None:
+    assert device_before(tmp_path / "m.pt") == ""
+    train(trainer(tmp_path / "m.pt", replace(RECIPE, epochs=1)))
+    assert device_before(tmp_path / "m.pt") == "cpu"
 
 
 def test_persistent_chains_are_enough_for_the_batches_of_every_phase(tmp_path: Path) -> None:
@@ -298,7 +314,7 @@ def test_one_update_is_the_analytic_gradient_of_contrastive_divergence_at_the_sa
     )  # fmt: skip
     run = Trainer(CONFIG, recipe, PIECES[:1], [], tmp_path / "m.pt", seed=5)
     before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
-    batch = run.batches.make(1, run.batches.epoch(1, recipe)[0])
+    batch = run.batches.make(1, run.batches.epoch(1, recipe)[0], recipe)
     train(run)
     model = SequenceModel(CONFIG)
     model.load_state_dict(before)
