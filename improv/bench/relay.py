@@ -1,7 +1,7 @@
 """A program that passes on what it hears: what two JACK ports cost without a partner between them.
 
-`python -m improv.bench.relay CHANNEL` sends every note that comes to `relay in:in` from `relay out:out`, on that channel:
-at once, from JACK's own thread. To be killed in the end: rtmidi crashes where a port is closed as a message comes.
+`python -m improv.bench.relay CHANNEL` sends every note that comes to `relay in:in` from `relay out:out`, on that
+channel, at once, from JACK's own thread. To be killed: rtmidi may crash where a port is closed as a message comes.
 """
 
 from __future__ import annotations
