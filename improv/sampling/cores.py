@@ -33,7 +33,7 @@ class Memory(Protocol):
         """Takes in the cores' inputs [T, n_inputs] of frames that are over."""
 
     def past(self) -> Past:
-        """What the next frame is conditioned on, [1, ...]."""
+        """What the next frame is conditioned on, [1, ...], until more is heard."""
 
     def biases(self) -> tuple[Floats, Floats]:
         """b_v(t) [1, V] and b_h(t) [1, H] of the model's RBM, until this is called again."""
@@ -93,6 +93,8 @@ class CompiledMemory:
         self._u = self._u0.copy()
         if self._tied is not None:
             self._tied.forget()
+        s = None if self._tied is None else torch.from_numpy(self._tied.s).unsqueeze(0)
+        self._past = Past(torch.from_numpy(self._u).unsqueeze(0), s)  # of the same memory, which changes in place
 
     def hear(self, inputs: Floats) -> None:
         """See Memory."""
@@ -104,8 +106,7 @@ class CompiledMemory:
 
     def past(self) -> Past:
         """See Memory."""
-        s = None if self._tied is None else torch.from_numpy(self._tied.s).unsqueeze(0)
-        return Past(torch.from_numpy(self._u).unsqueeze(0), s)
+        return self._past
 
     def biases(self) -> tuple[Floats, Floats]:
         """See Memory."""
