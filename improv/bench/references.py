@@ -75,13 +75,14 @@ def dense_numba(model: SequenceModel, k: int) -> Task:
     from improv.sampling.cores import CompiledMemory
 
     assert model.rbm is not None
-    memory, w = CompiledMemory(model), model.rbm.W.detach().numpy().copy()
-    w_t, rng, heard = w.T.copy(), kernels.random_state(0), np.zeros((1, len(w)), np.float32)
+    memory, w = CompiledMemory(model), model.rbm.W.detach().numpy()
+    rows, columns = kernels.padded(w), kernels.padded(w.T)
+    rng, heard = kernels.random_state(0), np.zeros((1, len(w)), np.float32)
 
     def frame() -> None:
         b_v, b_h = memory.biases()
         v = np.zeros(len(w), np.uint8)
-        _dense_gibbs(w, w_t, b_v[0], b_h[0], v, k, rng)
+        _dense_gibbs(rows, columns, b_v[0], b_h[0], v, k, rng)
         heard[0] = v
         memory.hear(heard)
 
@@ -90,18 +91,22 @@ def dense_numba(model: SequenceModel, k: int) -> Task:
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def _dense_gibbs(w, w_t, b_v, b_h, v, k, rng):  # type: ignore[no-untyped-def]
-    h = np.zeros(len(b_h), np.uint8)
-    pre_v, pre_h = kernels.aligned(len(b_v)), kernels.aligned(len(b_h))
+    visible, hidden = kernels.layer(w_t.shape[1]), kernels.layer(w.shape[1])
+    visible.pre[:], hidden.pre[:] = kernels.NEVER, kernels.NEVER
+    for units in (visible, hidden):
+        kernels.sow(units.seeds, rng)
+    visible.on[: len(v)] = v
     for _ in range(k):
-        _product(v, w, b_h, pre_h)
-        kernels._draw(h, pre_h, float32(1), rng)
-        _product(h, w_t, b_v, pre_v)
-        kernels._draw(v, pre_v, float32(1), rng)
+        _product(visible.on[: len(v)], w, b_h, hidden.pre)
+        kernels.draw(hidden, float32(1))
+        _product(hidden.on[: len(b_h)], w_t, b_v, visible.pre)
+        kernels.draw(visible, float32(1))
+    v[:] = visible.on[: len(v)]
 
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
 def _product(on, weights, bias, pre):  # type: ignore[no-untyped-def]
-    pre[:] = bias
+    pre[: len(bias)] = bias
     for i in range(len(on)):
         row, factor = weights[i], float32(on[i])
         for j in range(len(pre)):

@@ -39,14 +39,14 @@ LOAD_SECONDS = 60.0  # within which a model is loaded and plays, whatever else t
 
 @contextmanager
 def settings(**chosen: object) -> Iterator[Settings]:
-    """Settings of an engine that plays the bundled model at once; the take goes where nobody keeps it.
+    """Settings of an engine that plays at once, the bundled model where no other is told; nobody keeps the take.
 
     `tempo` and `k` are knobs; all else is as in Settings.
     """
     knobs = {name: float(str(chosen.pop(name, knob.default))) for name, knob in KNOBS.items()}
     with tempfile.TemporaryDirectory() as folder:
-        told = {"outputs": ["virtual"], "seed": 1, "take": str(Path(folder, "take.mid")), "autoplay": True, **chosen}
-        yield Settings(str(bundled_model()), knobs=knobs, **told)  # type: ignore[arg-type]
+        told = {"model": str(bundled_model()), "outputs": ["virtual"], "seed": 1, "autoplay": True, **chosen}
+        yield Settings(knobs=knobs, take=str(Path(folder, "take.mid")), **told)  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -102,6 +102,13 @@ def jam(chosen: Settings) -> Iterator[Jam]:
         connect("keyboard:out", "improv in:in")
         wait_until_playing(process)
         yield Jam(process, keyboard, listener)
+
+
+@contextmanager
+def relay(channel: int) -> Iterator[None]:
+    """A relay between a port `relay in:in` and a port `relay out:out`, which both come soon."""
+    with _running([sys.executable, "-m", "improv.bench.relay", str(channel)]):
+        yield
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,7 @@ class Mind:
         try:
             match job:
                 case Load():
-                    with ordinary():
+                    with ordinary(), _uncollected():
                         return self._load(job)
                 case Quicken():
                     return self._quicken(job)
@@ -76,7 +77,8 @@ class Mind:
         model, _ = checkpoint.load(Path(job.path))
         if self.compile_aside is not None and _must_wait(job, model):
             self.compile_aside(job, model)
-            choice = Choice("torch", "the torch chain samples until a faster one is compiled, which is done once")
+            now = "the torch chain samples" if model.rbm is not None else "no chain: NADE alone samples, by torch"
+            choice = Choice("torch", f"{now} until what is faster is compiled, which is done once")
         else:
             choice = choose(model, job.k, job.device)
         improviser = Improviser(model, job.seed, choice.sampler, self.key)
@@ -86,7 +88,6 @@ class Mind:
         if self.improviser is not None and self.loaded is not None and loaded.has_frames_of(self.loaded):
             improviser.remember(self.improviser)
         self.improviser, self.loaded, self._load_job = improviser, loaded, job
-        gc.freeze()  # to look through all of torch for garbage would stop the loop for a third of a second
         return loaded
 
     def _quicken(self, job: Quicken) -> Sampler | None:
@@ -112,8 +113,22 @@ class Mind:
         )
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """What comes into being here is no garbage. To look for some, time and again while torch comes, takes a fifth of
+    the time until the first frame; and once would stop the loop for a third of a second when it plays."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+
+
 def _must_wait(job: Load, model: SequenceModel) -> bool:
-    """Whether something has to be compiled before the fastest can play, or may have to be, for a GPU."""
+    """Whether something has to be compiled before the fastest can play, or may have to be, for a GPU's chain."""
     from improv.live.improviser import Improviser
     from improv.sampling.calibration import runnable
     from improv.sampling.compiled import cached
@@ -121,4 +136,5 @@ def _must_wait(job: Load, model: SequenceModel) -> bool:
     samplers = runnable(job.device)
     if samplers == ["torch"]:
         return False
-    return bool(set(samplers) - {"cpu", "torch"}) or not cached(lambda: Improviser(model, 0).warm_up())
+    by_a_gpu = model.rbm is not None and bool(set(samplers) - {"cpu", "torch"})
+    return by_a_gpu or not cached(lambda: Improviser(model, 0).warm_up())

@@ -16,7 +16,7 @@ from improv.sampling.devices import DEVICES
 if TYPE_CHECKING:
     from improv.model.sequence_model import SequenceModel
 
-SECONDS = 0.02  # that each sampler is measured for
+SECONDS = 0.01  # that each sampler is measured for
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from a busy thread would take longer.
 
 from typing import Protocol
 
-import numpy as np
 import torch
 from numba import njit
 
@@ -17,6 +16,7 @@ from improv.model.rbm import ConditionalRbm, TiedRbm
 from improv.model.sequence_model import SequenceModel
 from improv.sampling import kernels
 from improv.sampling.chain import Floats
+from improv.sampling.kernels import padded
 from improv.sampling.tied import CompiledTiedBiases, CompiledTiedCore
 from improv.sampling.weights import array
 
@@ -33,10 +33,10 @@ class Memory(Protocol):
         """Takes in the cores' inputs [T, n_inputs] of frames that are over."""
 
     def past(self) -> Past:
-        """What the next frame is conditioned on, [1, ...]."""
+        """What the next frame is conditioned on, [1, ...], until more is heard."""
 
     def biases(self) -> tuple[Floats, Floats]:
-        """b_v(t) [1, V] and b_h(t) [1, H] of the model's RBM."""
+        """b_v(t) [1, V] and b_h(t) [1, H] of the model's RBM, until this is called again."""
 
 
 class TorchMemory:
@@ -77,12 +77,14 @@ class CompiledMemory:
 
     def __init__(self, model: SequenceModel) -> None:
         core = model.cores.core
-        self._hear = _hear_tanh if model.config.core == "tanh" else _hear_gru
-        self._weights = [array(core.weight_ih_l0.T), array(core.weight_hh_l0.T)]
-        self._weights += [array(core.bias_ih_l0), array(core.bias_hh_l0)]
+        w_in, w_rec = array(core.weight_ih_l0.T), array(core.weight_hh_l0.T)
+        b_in, b_rec = array(core.bias_ih_l0), array(core.bias_hh_l0)
+        tanh = model.config.core == "tanh"
+        self._hear = _hear_tanh if tanh else _hear_gru
+        self._weights = [padded(w_in), padded(w_rec), b_in + b_rec] if tanh else [w_in, w_rec, b_in, b_rec]
         self._u0 = array(model.cores.u0[0])
         self._tied = None if model.cores.tied is None else CompiledTiedCore(model.cores.tied)
-        self._biases = _bias_weights(model.rbm) if isinstance(model.rbm, ConditionalRbm) else None
+        self._biases = _Biases(model.rbm) if isinstance(model.rbm, ConditionalRbm) else None
         self._tied_biases = CompiledTiedBiases(model.rbm) if isinstance(model.rbm, TiedRbm) else None
         self.forget()
 
@@ -91,6 +93,8 @@ class CompiledMemory:
         self._u = self._u0.copy()
         if self._tied is not None:
             self._tied.forget()
+        s = None if self._tied is None else torch.from_numpy(self._tied.s).unsqueeze(0)
+        self._past = Past(torch.from_numpy(self._u).unsqueeze(0), s)  # of the same memory, which changes in place
 
     def hear(self, inputs: Floats) -> None:
         """See Memory."""
@@ -102,39 +106,45 @@ class CompiledMemory:
 
     def past(self) -> Past:
         """See Memory."""
-        s = None if self._tied is None else torch.from_numpy(self._tied.s).unsqueeze(0)
-        return Past(torch.from_numpy(self._u).unsqueeze(0), s)
+        return self._past
 
     def biases(self) -> tuple[Floats, Floats]:
         """See Memory."""
         if self._tied is not None and self._tied_biases is not None:
             return self._tied_biases.of(self._u, self._tied.s)
         assert self._biases is not None
-        bias, weights, n_visible = self._biases
-        both = np.empty((1, len(bias)), np.float32)
-        _affine(self._u, weights, bias, both)
-        return both[:, :n_visible], both[:, n_visible:]
+        return self._biases.of(self._u)
 
 
-def _bias_weights(rbm: ConditionalRbm) -> tuple[Floats, Floats, int]:
-    """Both layers' biases side by side, [V + H], the weights they get from the state, [R, V + H], and V."""
-    return array(torch.cat([rbm.b_v, rbm.b_h])), array(torch.cat([rbm.W_uv, rbm.W_uh], dim=1)), len(rbm.b_v)
+class _Biases:
+    """b_v(t) and b_h(t) of an RBM, side by side."""
+
+    def __init__(self, rbm: ConditionalRbm) -> None:
+        n_visible, n_hidden = rbm.W.shape
+        self._weights = padded(array(torch.cat([rbm.W_uv, rbm.W_uh], dim=1)))
+        self._bias = padded(array(torch.cat([rbm.b_v, rbm.b_h]).unsqueeze(0)))[:1]
+        self._both = padded(self._bias)[:1]
+        self._parts = self._both[:, :n_visible], self._both[:, n_visible : n_visible + n_hidden]
+
+    def of(self, u: Floats) -> tuple[Floats, Floats]:
+        """[1, V] and [1, H], until it is called again."""
+        _affine(u, self._weights, self._bias, self._both)
+        return self._parts
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
 def _affine(u, weights, bias, to):  # type: ignore[no-untyped-def]
-    """to [1, N] = bias [N] + u [R] weights [R, N]."""
-    to[0] = bias
+    """to [1, N] = bias [1, N] + u [R] weights [R, N]."""
+    to[:] = bias
     kernels.add_product(to[0], u, weights)
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
-def _hear_tanh(inputs, w_in, w_rec, b_in, b_rec, u):  # type: ignore[no-untyped-def]
-    """u = tanh(b_u + x W_vu + u W_uu) over inputs x [T, I], in place; w_in [I, R], w_rec [R, R]."""
-    pre = kernels.aligned(len(u))
+def _hear_tanh(inputs, w_in, w_rec, bias, u):  # type: ignore[no-untyped-def]
+    """u = tanh(b_u + x W_vu + u W_uu) over inputs x [T, I], in place; w_in [I, R], w_rec [R, R], both padded."""
+    pre = kernels.aligned(w_rec.shape[1])
     for x in inputs:
-        for j in range(len(u)):
-            pre[j] = b_in[j] + b_rec[j]
+        pre[: len(u)] = bias
         kernels.add_product(pre, x, w_in)
         kernels.add_product(pre, u, w_rec)
         for j in range(len(u)):

@@ -13,7 +13,7 @@ from improv.sampling.chain import FREE, Bits, Floats, Sample, in_blocks
 class CpuChain:
     """Chain in compiled code. The first object in a process loads the kernel from numba's cache, or compiles it.
 
-    A call of at most kernels.block steps (317 at 88x150, some 0.3 ms), over all its chains, keeps the interpreter's
+    A call of at most kernels.block steps (317 at 88x150, some 0.15 ms), over all its chains, keeps the interpreter's
     lock; a longer one, which other threads should not have to wait for, releases it. Taking the lock back from a busy
     Python thread costs more than a short chain: measured beside one, in the engine's settings, 25 steps took 0.06 ms
     in the median either way, but at the 99th percentile 0.3 ms with the lock kept and 3 ms with it released.
@@ -22,10 +22,9 @@ class CpuChain:
     name = "cpu"
 
     def __init__(self, weights: Floats, seed: int) -> None:
-        self._w = np.array(weights, np.float32, order="C")
-        self._w_t = np.array(self._w.T, order="C")
+        self._w, self._w_t = kernels.padded(weights), kernels.padded(weights.T)
         self._rng = kernels.random_state(seed)
-        self._block = int(kernels.block(*self._w.shape))
+        self._block = int(kernels.block.py_func(*weights.shape))  # type: ignore[no-untyped-call]
 
     def sample(
         self,

@@ -56,7 +56,7 @@ class CompiledNade:
         args = held, 1 / temperature, self._rng.random(len(v), np.float32), v
         if isinstance(self._nade, TiedNade):
             assert past.s is not None
-            pre, b_v = self._start.of(past.u[0].numpy(), past.s[0].numpy())
+            pre, b_v = self._start.of(past.u.numpy()[0], past.s.numpy()[0])
             _tied_sweep(pre, b_v, *self._weights, float(self._nade.sounds), self._order, *args)  # type: ignore[call-arg]
         else:
             b_v, pre = (array(tensor[0]) for tensor in self._nade.biases(past))

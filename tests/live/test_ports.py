@@ -10,6 +10,8 @@ from jam import sounding
 
 from improv.errors import ImprovError
 from improv.live.ports import Patchbay, Port, PortList
+from improv.live.ports.patchbay import POLL_SECONDS
+from improv.live.ports.port import ALL_NOTES_OFF
 
 pytestmark = pytest.mark.jack
 
@@ -325,3 +327,29 @@ def test_ports_close_and_open_under_a_flood(patchbay: Patchbay, midi_peer: Start
         keyboard.send(*notes(500))
         assert eventually(lambda ear=ear: len(ear.messages) > 10)
         port.close()
+
+
+def test_a_keyboard_that_plays_and_goes_between_two_looks_lets_go_of_its_keys(
+    patchbay: Patchbay, jack_server: JackServer, midi_peer: Start
+) -> None:
+    ear = Ear()
+    port = patchbay.open_input("virtual", ear)
+    with patchbay._lock:  # it looks afterwards
+        keyboard = midi_peer("play", "keyboard")
+        jack_server.connect(keyboard.port, port.name)
+        keyboard.send(ON)
+        assert eventually(lambda: ear.messages == [ON])
+        keyboard.kill()
+        assert eventually(lambda: keyboard.port not in jack_server.ports())
+    assert eventually(lambda: ear.messages == [ON, ALL_NOTES_OFF])
+
+
+def test_a_keyboard_that_stays_holds_its_keys(patchbay: Patchbay, jack_server: JackServer, midi_peer: Start) -> None:
+    ear = Ear()
+    port, keyboard = patchbay.open_input("virtual", ear), midi_peer("play", "keyboard")
+    jack_server.connect(keyboard.port, port.name)
+    assert eventually(lambda: patchbay.list_ports().cables.get("input"))
+    for _ in range(3):
+        keyboard.send(ON)
+        time.sleep(2 * POLL_SECONDS)
+    assert ear.messages == [ON] * 3

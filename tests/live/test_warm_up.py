@@ -1,3 +1,4 @@
+import gc
 import subprocess
 import sys
 import threading
@@ -19,8 +20,11 @@ from improv.live.mind import Mind
 from improv.live.modes import Turn
 from improv.live.thinker import Thinker
 from improv.model import checkpoint
+from improv.model.config import Config
+from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import silence
 from improv.sampling.calibration import Choice
+from improv.sampling.devices import DEVICES
 from improv.sampling.frames import BURN_IN
 
 ALONE = Turn(partner_plays=True, clamped=False, whose="partner")
@@ -169,3 +173,25 @@ def test_a_chain_stops_for_its_tick_and_the_answer_says_after_how_many_steps(tin
     answer = clock.wait(clock.now() + PATIENCE)
     assert isinstance(answer, Answer)
     assert 0 < answer.steps < steps
+
+
+def test_the_garbage_collector_is_as_it_was_after_loading_and_leaves_what_was_loaded_alone(tiny_model: Path) -> None:
+    frozen = gc.get_freeze_count()
+    Mind().do(Load(str(tiny_model), 1, 25, "torch"))
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > frozen
+    gc.unfreeze()
+
+
+def test_nobody_speaks_of_a_chain_where_nade_alone_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, asked = tmp_path / "nade.pt", list[Load]()
+    checkpoint.save(path, SequenceModel(Config(hidden=4, recurrent=3, low=60, n_pitches=4, estimator="nade")))
+    monkeypatch.setattr("improv.sampling.calibration.runnable", DEVICES.__getitem__)  # as if there were a GPU
+    mind = Mind(compile_aside=lambda load, _model: asked.append(load))
+    for cached in (True, False):
+        monkeypatch.setattr("improv.sampling.compiled.cached", lambda _do, known=cached: known)
+        loaded = mind.do(Load(str(path), 1, 25, "cuda"))
+        assert isinstance(loaded, Loaded)
+        assert loaded.sampler == ("cpu" if cached else "torch")
+        assert "no chain: NADE alone samples" in loaded.chosen
+        assert len(asked) == (not cached), "a GPU's chain is nothing to wait for"

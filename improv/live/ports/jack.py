@@ -30,6 +30,11 @@ class Pulse:
         """Whether the system goes on: it has `seconds` to show it."""
         return True
 
+    @property
+    def sees_cables(self) -> bool:
+        """Whether `cables` tells of all there are."""
+        return False
+
     def cables(self, port: str) -> list[str]:  # noqa: ARG002 - elsewhere nobody can look
         """What a hand has connected to `port`, as far as that can be seen."""
         return []
@@ -66,6 +71,11 @@ class JackPulse(Pulse):
                 return False
             time.sleep(0.001)
         return True
+
+    @property
+    def sees_cables(self) -> bool:
+        """See Pulse."""
+        return self._client is not None
 
     def cables(self, port: str) -> list[str]:
         """See Pulse; it waits for no answer, but maybe for the end of a cycle."""

@@ -14,6 +14,7 @@ from improv.live.ports.backend import Backend, abandon, choose_backend, discard
 from improv.live.ports.jack import STALLED_SECONDS, Pulse
 from improv.live.ports.names import NotThere, matching, the_one
 from improv.live.ports.port import InputPort, OnMessage, OutputPort, Port
+from improv.live.ports.sysex import INTERNAL
 
 POLL_SECONDS = 0.25
 
@@ -253,6 +254,8 @@ class Patchbay:
         self._leaving.clear()
         for port in self._ports:
             self._tend_port(port)
+            if isinstance(port, InputPort) and port.virtual and port.listed and self._pulse.sees_cables:
+                port.look(any(not end.startswith(INTERNAL) for end in self._pulse.cables(port.listed)))
 
     def _tend_port(self, port: Port) -> None:
         assert self._backend is not None

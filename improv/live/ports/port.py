@@ -21,6 +21,7 @@ _RING_BYTES = 16000  # in the ring that every cycle empties; where it is full, r
 _LENGTH_FIELD = 4  # bytes it adds to every message there
 _LATE_SECONDS = 0.25  # longer than a cycle: what is sent after so long without one would come too late to be music
 _NOTE_OFF, _NOTE_ON = 0x80, 0x90
+ALL_NOTES_OFF = b"\xb0\x7b\x00"
 _LAST_CYCLES, _LAST_SECONDS = 3, 0.06  # a port that goes sooner takes its last note-offs with it
 
 
@@ -134,6 +135,17 @@ class InputPort(Port):
         self._on_message = on_message
         self._ender: SysexEnder | None = None
         self._listening: threading.Thread | None = None
+        self._played = False  # since the last look
+
+    def look(self, cabled: bool) -> None:
+        """To be called from time to time with whether anything is connected to the virtual port.
+
+        What was connected, has played and is gone before anybody has seen it is missed by nobody, and cannot let go of
+        its keys any more: that is done here.
+        """
+        played, self._played = self._played, False
+        if played and not cabled:
+            self._on_message(time.perf_counter(), ALL_NOTES_OFF)
 
     def connect(self, backend: Backend, index: int | None) -> None:
         """Open the port and listen to it; see Port."""
@@ -189,6 +201,7 @@ class InputPort(Port):
             if data != SYSEX_END:  # the ender's: a stream it falls into goes on as if it had not
                 for message in parser.feed(data):
                     self._on_message(seconds, message)
+                    self._played = True
 
     def _own_names(self, backend: Backend) -> tuple[str, str]:
         return ("improv in", "in") if backend.name == "JACK" else ("improv", "improv in")

@@ -9,6 +9,7 @@ from typing import Any
 from improv.live.ports.backend import Backend
 
 SYSEX_END = b"\xf7"
+INTERNAL = "improv internal"
 _SECONDS = 0.25
 
 
@@ -21,7 +22,7 @@ class SysexEnder:
     """
 
     def __init__(self, backend: Backend) -> None:
-        self._midi = backend.new_output("improv internal")
+        self._midi = backend.new_output(INTERNAL)
         self._pulse = backend.pulse()
         self._before: list[str] = []
         self._resting = threading.Event()
