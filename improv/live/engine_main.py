@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import math
 import os
 import queue
@@ -97,6 +98,7 @@ def _tell(report: Report) -> None:
 
 def main() -> int:
     """Runs one engine with the settings in the first argument."""
+    faulthandler.enable()  # should a MIDI library crash, it says where
     settings = Settings.from_json(sys.argv[1])
     priority = "realtime" if ask_for_realtime(BESIDE) else "normal"  # before the other threads are begun
     reports = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")

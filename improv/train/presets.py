@@ -28,14 +28,23 @@ NOTTINGHAM = replace(BENCHMARK, epochs=10)
 BEATS = {"grid": 1.0, "rules": published.SAMPLED}
 EIGHTHS = {"grid": 0.5, "rules": published.SAMPLED}
 NOTTINGHAMS_EIGHTHS = {"grid": 0.5, "rules": published.NOTTINGHAM}
-WITH_RBM: dict[str, Any] = {**BENCHMARK_MODEL, "estimator": "both", "hidden": 264}
+WITH_RBM: dict[str, Any] = {**BENCHMARK_MODEL, "estimator": "both", "hidden": 704}
 AN_RBM_BESIDE = "the same with an RBM beside, for the likelihood of that"
 
 PRESETS = {
     "partner": Preset(
         "a partner for jamming: sixteenths, struck and held notes told apart",
-        replace(BENCHMARK, epochs=12, rbm_epochs=2, cd_steps=25, average=0.998, weight_decay=0.0005, alone=0.4),
-        {"estimator": "both", "tied": 40, "hidden": 264, "recurrent": 192, "core": "gru"},
+        replace(
+            BENCHMARK,
+            epochs=12,
+            polish_epochs=2,
+            rbm_epochs=2,
+            cd_steps=25,
+            average=0.998,
+            weight_decay=0.0005,
+            alone=0.4,
+        ),
+        {"estimator": "both", "tied": 40, "hidden": 704, "recurrent": 192, "core": "gru"},
         {"grid": 0.25},
     ),
     "jsb": Preset("for likelihood on the JSB Chorales' piano-rolls", JSB, BENCHMARK_MODEL, BEATS),
