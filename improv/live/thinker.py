@@ -64,7 +64,7 @@ class Thinker:
                 Improviser(model, load.seed).warm_up()
                 self.ask(Quicken(load, choose(model, load.k, load.device)))
         except Exception as error:  # the music goes on
-            self._inbox.put(Problem(f"the torch chain goes on, for no faster one could be made ready: {error}"))
+            self._inbox.put(Problem(f"torch goes on sampling, for nothing faster could be made ready: {error}"))
 
 
 class InlineThinker:

@@ -59,6 +59,9 @@ class Chain(Protocol):
                 run. How many there are changes nothing else: the chain is that of so many steps.
         """
 
+    def rewind(self) -> None:
+        """The next sample is drawn by the random numbers of the last one."""
+
 
 def in_blocks(run: Callable[[int], object], k: int, block: int, deadline: float) -> int:
     """Runs `k` steps by calls of `run(steps)`, of at most `block` steps each where there is a deadline.

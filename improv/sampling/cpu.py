@@ -24,6 +24,7 @@ class CpuChain:
     def __init__(self, weights: Floats, seed: int) -> None:
         self._w, self._w_t = kernels.padded(weights), kernels.padded(weights.T)
         self._rng = kernels.random_state(seed)
+        self._before = self._rng[0]
         self._block = int(kernels.block.py_func(*weights.shape))  # type: ignore[no-untyped-call]
 
     def sample(
@@ -37,6 +38,7 @@ class CpuChain:
         deadline: float = math.inf,
     ) -> Sample:
         """See Chain."""
+        self._before = self._rng[0]
         v = start.astype(np.uint8, order="C")  # arrays of another layout, or read-only, would be compiled for anew
         means = np.empty(v.shape, np.float32)
         held = np.full(v.shape, FREE, np.int8) if held is None else np.array(held, order="C")
@@ -47,6 +49,10 @@ class CpuChain:
             sample(self._w, self._w_t, b_v, b_h, v, means, held, steps, beta, self._rng)
 
         return Sample(v, means, in_blocks(run, k, self._block, deadline))
+
+    def rewind(self) -> None:
+        """See Chain."""
+        self._rng[0] = self._before
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")

@@ -39,7 +39,7 @@ class FusedChain:
         self._device = device
         self._w = torch.from_numpy(np.array(weights, np.float32)).to(device)
         self._seed = seed % 2**31  # a larger one is of another type, for which the kernel would be compiled anew
-        self._steps = 0  # run so far, modulo 2^31 likewise
+        self._steps = self._before = 0  # run so far, modulo 2^31 likewise, and up to the last sample
         self._together = 1 if device == "cuda" else 1024  # the interpreter takes long for a program, not for its size
         n_visible, n_hidden = weights.shape
         self._sizes = sizes(n_visible, n_hidden, tile_weights)
@@ -55,6 +55,7 @@ class FusedChain:
         deadline: float = math.inf,
     ) -> Sample:
         """See Chain."""
+        self._before = self._steps
         held = np.full(start.shape, FREE, np.int8) if held is None else held
         arrays = (b_v, b_h, start, np.zeros(start.shape, np.float32), held)
         visible, hidden, v, means, clamp = (torch.tensor(array, device=self._device) for array in arrays)
@@ -70,6 +71,10 @@ class FusedChain:
 
         done = in_blocks(run, k, BLOCK, deadline)
         return Sample(v.cpu().numpy(), means.cpu().numpy(), done)
+
+    def rewind(self) -> None:
+        """See Chain."""
+        self._steps = self._before
 
 
 @triton.jit

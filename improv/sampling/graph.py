@@ -74,6 +74,7 @@ class GraphChain:
         self._device = device
         self._w = torch.from_numpy(np.array(weights, np.float32)).to(device)
         self._generator = torch.Generator(device).manual_seed(seed)
+        self._before = self._generator.get_state()
         self._graph: torch.cuda.CUDAGraph | None = None
         self._prepare(1)
 
@@ -89,6 +90,7 @@ class GraphChain:
         deadline: float = math.inf,
     ) -> Sample:
         """See Chain."""
+        self._before = self._generator.get_state()
         if len(start) != len(self._buffers.v):
             self._prepare(len(start))
         b = self._buffers
@@ -102,6 +104,10 @@ class GraphChain:
         done = in_blocks(self._run, k, BLOCK, deadline)
         means = torch.where(b.free, b.p_v, b.fixed)
         return Sample(b.v.to("cpu", torch.uint8).numpy(), means.cpu().numpy(), done)
+
+    def rewind(self) -> None:
+        """See Chain."""
+        self._generator.set_state(self._before)
 
     def _run(self, steps: int) -> None:
         for _ in range(steps):

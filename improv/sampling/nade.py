@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from improv.model.core import Past
 from improv.model.nade import Nade, TiedNade
 from improv.sampling import kernels
-from improv.sampling.chain import Bits
+from improv.sampling.chain import Bits, Floats
 from improv.sampling.tied import CompiledTiedStart
 from improv.sampling.weights import array
 
@@ -21,6 +21,9 @@ class NadeSampler(Protocol):
     def sample(self, past: Past, temperature: float, held: NDArray[np.int8]) -> Bits:
         """One frame v uint8 [V] given `past` [1, ...], at the clamp `held` [V] (see Chain)."""
 
+    def rewind(self) -> None:
+        """The next frame is drawn by the random numbers of the last one."""
+
 
 class TorchNade:
     """NadeSampler by torch, the oracle; its choices follow from `seed`."""
@@ -28,11 +31,17 @@ class TorchNade:
     def __init__(self, nade: Nade | TiedNade, seed: int) -> None:
         self._nade = nade
         self._generator = torch.Generator().manual_seed(seed)
+        self._before = self._generator.get_state()
 
     def sample(self, past: Past, temperature: float, held: NDArray[np.int8]) -> Bits:
         """See NadeSampler."""
+        self._before = self._generator.get_state()
         v, _ = self._nade.sample(past, self._generator, temperature, torch.from_numpy(held).unsqueeze(0))
         return v[0].numpy().astype(np.uint8)
+
+    def rewind(self) -> None:
+        """See NadeSampler."""
+        self._generator.set_state(self._before)
 
 
 class CompiledNade:
@@ -42,6 +51,7 @@ class CompiledNade:
         self._nade = nade
         self._rng = np.random.default_rng(seed)
         self._order = nade.order.numpy().copy()
+        self._chance, self._rewound = self._drawn(), False
         if isinstance(nade, TiedNade):
             heard = nade.above.matrix().view(nade.config.n_visible, nade.config.n_pitches, -1)
             layers = nade.second.weight, nade.second.bias, nade.out.weight, nade.out.bias
@@ -52,8 +62,11 @@ class CompiledNade:
 
     def sample(self, past: Past, temperature: float, held: NDArray[np.int8]) -> Bits:
         """See NadeSampler."""
+        if not self._rewound:
+            self._chance = self._drawn()
+        self._rewound = False
         v = np.zeros(len(held), np.uint8)
-        args = held, 1 / temperature, self._rng.random(len(v), np.float32), v
+        args = held, 1 / temperature, self._chance, v
         if isinstance(self._nade, TiedNade):
             assert past.s is not None
             pre, b_v = self._start.of(past.u.numpy()[0], past.s.numpy()[0])
@@ -62,6 +75,14 @@ class CompiledNade:
             b_v, pre = (array(tensor[0]) for tensor in self._nade.biases(past))
             _sweep(pre, b_v, *self._weights, self._order, *args)  # type: ignore[call-arg]
         return v
+
+    def rewind(self) -> None:
+        """See NadeSampler."""
+        self._rewound = True
+
+    def _drawn(self) -> Floats:
+        """Random numbers in 0..1 for a sweep, [V]."""
+        return self._rng.random(len(self._order), np.float32)
 
 
 @njit(inline="always")

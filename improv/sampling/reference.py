@@ -20,6 +20,7 @@ class ReferenceChain:
     def __init__(self, weights: Floats, seed: int) -> None:
         self._weights = torch.from_numpy(np.array(weights, np.float32))
         self._generator = torch.Generator().manual_seed(seed)
+        self._before = self._generator.get_state()
 
     def sample(
         self,
@@ -32,6 +33,7 @@ class ReferenceChain:
         deadline: float = math.inf,
     ) -> Sample:
         """See Chain."""
+        self._before = self._generator.get_state()
         visible, hidden = torch.from_numpy(b_v), torch.from_numpy(b_h)
         clamp = None if held is None else torch.from_numpy(held)
         v = logits = torch.from_numpy(start.astype(np.float32))
@@ -43,3 +45,7 @@ class ReferenceChain:
         done = in_blocks(run, k, BLOCK, deadline)
         means = torch.sigmoid(logits).numpy()
         return Sample(v.numpy().astype(np.uint8), means if held is None else np.where(held < 0, means, held), done)
+
+    def rewind(self) -> None:
+        """See Chain."""
+        self._generator.set_state(self._before)

@@ -96,4 +96,4 @@ def clamp(v: Bits, held: NDArray[np.int8]) -> Bits:
 
 def sigmoid(x: Floats) -> Floats:
     """1 / (1 + e^-x)."""
-    return 1 / (1 + np.exp(-x))
+    return np.exp(-np.logaddexp(0, -x))

@@ -59,3 +59,16 @@ def test_what_is_clamped_stays_and_is_known_to_what_comes_after(kind: Callable[.
         assert (drawn[:, 2] == value).all()
         shares.append(drawn[:, 5].mean())
     assert abs(shares[0] - shares[1]) > 0.05
+
+
+@pytest.mark.parametrize("kind", [CompiledNade, TorchNade])
+def test_rewound_it_draws_the_same_again(kind: Callable[..., NadeSampler]) -> None:
+    torch.manual_seed(1)
+    sampler, past, free = kind(Nade(SMALL), seed=0), Past(torch.zeros(1, 3)), np.full(6, FREE, np.int8)
+    drawn = []
+    for _ in range(20):
+        drawn.append(sampler.sample(past, 1.0, free).tobytes())
+        for _ in range(2):
+            sampler.rewind()
+            assert sampler.sample(past, 1.0, free).tobytes() == drawn[-1]
+    assert len(set(drawn)) > 5
