@@ -95,7 +95,7 @@ class Improviser:
             player: what the player is known to sound in it, [2, n_pitches].
             turn: who plays, and whether the chain is clamped to the player's notes.
             struck: what the partner has struck in this frame already, [2, n_pitches], and goes on sounding: a note
-                taken back at once would be heard as a slip.
+                taken back at once would be heard as a slip, and so would one that goes on and is struck only now.
             deadline: moment of time.perf_counter at which the chain stops short of its k steps.
         """
         self.steps = 0
@@ -105,7 +105,9 @@ class Improviser:
         known = transpose(player, self._shift)
         begun = silence(self.config.n_pitches) if struck is None else struck & (1 - player[SOUNDING])
         free = np.full(self.config.n_visible, FREE, np.int8)
-        held = self._held(known, transpose(begun, self._shift)) if turn.clamped else free
+        going_on = silence(self.config.n_pitches) if struck is None else self._own
+        clamp = (transpose(part, self._shift) for part in (begun, going_on))
+        held = self._held(known, *clamp) if turn.clamped else free
         v, self.steps = self._frames.sample(held, controls.temperature, controls.k, deadline)
         # At the edge of the range pitches are folded, so the player's must be left out in both keys.
         own = self.model.decode(v, previous) & (1 - known[SOUNDING])
@@ -153,10 +155,11 @@ class Improviser:
             other.answer(nobody, clamped, Controls(k=int(k)), deadline=-math.inf)
         other.hear(nobody)
 
-    def _held(self, player: Frame, begun: Frame) -> NDArray[np.int8]:
+    def _held(self, player: Frame, begun: Frame, going_on: Frame) -> NDArray[np.int8]:
         """The clamp [V]: the player's pitches sound, struck or held just as they are, and so do those that the partner
-        has begun; the player's register is silent but for them; all else is free."""
+        has begun; what is going on is not struck; the player's register is silent but for them; all else is free."""
         held = np.full((2, self.config.n_pitches), FREE, np.int8)
+        held[STRUCK, going_on[SOUNDING] == 1] = 0
         held[:, self._register.taken(self._shift)] = 0
         for part in (begun, player):
             pitches = part[SOUNDING] == 1

@@ -152,6 +152,19 @@ def test_what_the_partner_has_struck_in_a_frame_stays_and_is_harmonised_with(mod
         improviser.hear(frame([60]))  # else the next answer is to the same frame
 
 
+def test_in_a_frame_that_has_begun_what_goes_on_is_not_struck(model: SequenceModel) -> None:
+    improviser, free = Improviser(model, seed=0), 0
+    others = [column for column in range(16, 60) if column != 24]
+    for _ in range(40):
+        improviser.hear(frame([60]), frame([24, *others]))
+        first = improviser.answer(frame([60], struck=[]), DUET, CONTROLS)
+        again = improviser.answer(frame([62]), DUET, CONTROLS, struck=frame([24]))
+        free += int(first[STRUCK, others].sum())
+        assert again[STRUCK, 24]
+        assert not again[STRUCK, others].any()
+    assert free, "before it begins, it may be"
+
+
 @pytest.mark.parametrize("sampler", runnable())
 def test_asked_again_for_a_frame_it_changes_no_more_than_what_has_changed(model: SequenceModel, sampler: str) -> None:
     improviser, anything, nobody = Improviser(model, seed=1, sampler=sampler), Controls(1.0, 3), silence(88)
