@@ -8,9 +8,20 @@ from typing import Any
 
 from tqdm import tqdm
 
-from improv.command_line.options import add_cache, add_json, add_seed, check_apart, check_places, picture, whole
+from improv.command_line.options import (
+    add_cache,
+    add_json,
+    add_knobs,
+    add_seed,
+    check_apart,
+    check_places,
+    knob_values,
+    picture,
+    whole,
+)
 from improv.command_line.reading import read_with_progress
 from improv.errors import ImprovError
+from improv.knobs import TEMPERATURE, Controls, K
 from improv.music.pianoroll import PianoRoll
 from improv.train.cache import default_folder
 from improv.train.corpus import Corpus, Reading
@@ -37,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--free-frames", type=whole(1, 1_000_000), default=4000, metavar="N",
         help="frames that the model plays alone, in pieces as long as those of DATA, 1 to 1000000 (default 4000)",
     )  # fmt: skip
+    add_knobs(parser, TEMPERATURE, K)
     parser.add_argument(
         "--plot", type=picture, metavar="X.png",
         help="draw how the model plays alone, beside the music, into this picture",
@@ -66,10 +78,11 @@ def run(args: argparse.Namespace) -> int:
     if model.config.onsets and not corpus.articulated:
         print("note: .npz rolls do not tell held from repeated notes, which this model does", file=sys.stderr)
     effort = Effort(args.chains, args.betas, args.free_frames)
-    played: list[PianoRoll] = []
+    values, played = knob_values(args), list[PianoRoll]()
+    controls = Controls(values["temperature"], int(values["k"]))
     frames = sum(len(roll) for roll in pieces)
     with tqdm(total=frames, unit=" frames", desc="evaluating", leave=False, disable=None) as bar:
-        figures = evaluate(model, pieces, effort, args.seed, bar.update, played.append)
+        figures = evaluate(model, pieces, effort, args.seed, bar.update, played.append, controls)
     figures |= {"model": str(args.model), "split": split}
     figures["skipped"] = [{"path": path, "reason": reason} for path, reason in corpus.skipped]
     print(json.dumps(figures) if args.json else _table(figures))

@@ -26,6 +26,7 @@ from improv.train.likelihood import Every, Stretch, nade_likelihood, rbm_likelih
 
 PSEUDO_CHUNK = 64  # frames whose every flip is weighed at once
 NADE_PSEUDO_FRAMES = 300  # at most about so many, evenly spread: NADE must be run once for every flip
+DEFAULTS = Controls()  # of the live partner
 POLYPHONY = 12  # notes sounding at once that the histogram tells apart; more count as so many
 
 
@@ -61,12 +62,13 @@ def evaluate(
     seed: int = 0,
     on_frames: Callable[[int], None] = lambda _n: None,
     on_played: Callable[[PianoRoll], None] = lambda _roll: None,
+    controls: Controls = DEFAULTS,
 ) -> dict[str, Any]:
     """All figures of `improv eval` over the pieces, by the names of the command line's contract.
 
     `log_likelihood` is the mean over all frames in nats, `log_likelihood_error` the standard error of its estimate,
     zero where it is exact; accuracies are in 0..1 (Bay et al. 2009). `on_frames` hears of progress, `on_played` of the
-    longest piece that the model played alone.
+    longest piece that the model played alone, as `controls` say.
 
     Raises:
         ImprovError: a piece covers other pitches than the model.
@@ -85,7 +87,7 @@ def evaluate(
             _add_pseudo(sums, model, stretch.v[chosen], stretch.past.at(chosen))
         on_frames(len(stretch.v))
     frames = sums.frames
-    played = _play(model, pieces, effort.free_frames, seed)
+    played = _play(model, pieces, effort.free_frames, seed, controls)
     on_played(max(played, key=len))
     figures = {
         "log_likelihood": sums.log_p / frames,
@@ -151,15 +153,15 @@ def _overlap(predicted: Tensor, truth: Tensor) -> tuple[int, int]:
     return int((predicted & truth).sum()), int((predicted | truth).sum())
 
 
-def _play(model: SequenceModel, pieces: list[PianoRoll], frames: int, seed: int) -> list[PianoRoll]:
-    """What the model plays alone, at the live partner's default k and chain start, `frames` frames in all.
+def _play(model: SequenceModel, pieces: list[PianoRoll], frames: int, seed: int, controls: Controls) -> list[PianoRoll]:
+    """What the model plays alone, from the live partner's chain start, `frames` frames in all.
 
     Each piece is as long as one of the data. One long one would say little: what it once falls into it stays in.
     """
     improviser, played, left = Improviser(model, seed), list[PianoRoll](), frames
     for roll in itertools.cycle(pieces):
         improviser.forget(-roll.downbeat, roll.bar_beats)
-        played.append(generate(improviser, min(len(roll), left), Controls()))
+        played.append(generate(improviser, min(len(roll), left), controls))
         left -= len(played[-1])
         if left <= 0:
             break

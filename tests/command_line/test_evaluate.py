@@ -49,6 +49,15 @@ def test_how_the_model_plays_alone_is_drawn(
         main([*command, "--plot", str(tmp_path / "x.txt")])
 
 
+def test_how_it_plays_alone_is_told_for_any_temperature(tiny_model: Path, tmp_path: Path) -> None:
+    command = ["eval", "--model", tiny_model, folder(tmp_path, 1), "--json", *LITTLE_EFFORT]
+    cold, warm = (
+        json.loads(run(*command, "--temperature", temperature, "--k", "3").stdout)["free_run"]
+        for temperature in ("0.2", "3")
+    )
+    assert cold["notes_per_frame"] < warm["notes_per_frame"]
+
+
 def test_no_picture_is_written_over_the_model_or_the_music(tiny_model: Path, tmp_path: Path) -> None:
     model = tmp_path / "m.png"
     model.write_bytes(tiny_model.read_bytes())
