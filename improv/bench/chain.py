@@ -93,6 +93,7 @@ def ours(model: SequenceModel, k: int) -> Task:
         v, _ = sampler.sample(free, 1.0, k)
         heard[0] = v
         sampler.hear(heard)
+        sampler.go_on()
 
     return frame
 

@@ -97,8 +97,11 @@ def _trainer(
     from improv.train.calibration import choose_device
     from improv.train.trainer import Trainer, device_before
 
-    if args.resume and (before := device_before(args.out)) in devices:
+    before = device_before(args.out) if args.resume else ""
+    if before in devices:
         devices = [before]  # on another the result would not be the same
+    elif before:
+        print(f"it was trained on {before} so far: the result will differ a little from there on", file=sys.stderr)
     config = replace(model, grid=corpus.grid, normalised=reading.normalise, rules=reading.rules)
     if corpus.articulated:
         config = replace(config, dt=reading.dt)

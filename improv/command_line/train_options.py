@@ -26,7 +26,7 @@ MODEL_OPTIONS = tuple(MODEL_HELP)
 
 RECIPE_HELP = {
     "epochs": "passes over the music",
-    "patience": "epochs without a better validation after which training stops; 0 never does",
+    "patience": "epochs without a better validation after which it goes on to what comes next, or stops; 0 never does",
     "pretrain_frames": "epochs before, on single frames in random order",
     "pretrain_core": "epochs before, in which the memory alone predicts the next frame",
     "polish_epochs": "epochs afterwards without dropout, for a partner that has music enough to learn from",

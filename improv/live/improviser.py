@@ -69,6 +69,7 @@ class Improviser:
         """
         frame = player if partner is None else player | partner
         self.number += 1
+        self._frames.go_on()
         self._memory.append(frame)
         self._previous = frame
         self._own = silence(self.config.n_pitches) if partner is None else partner
@@ -125,6 +126,7 @@ class Improviser:
     def forget(self, number: int = 0, bar_beats: float = 4.0) -> None:
         """Starts anew, as if nothing had been heard: the next frame is `number`, a bar has `bar_beats` beats."""
         self.number, self.bar_beats = number, bar_beats
+        self._frames.go_on()
         self._listener = KeyListener(self.config.grid, self.config.low)
         self._register = Register(self.config.grid, self.config.low)
         self._memory.clear()
@@ -142,7 +144,7 @@ class Improviser:
         self._remember()
 
     def change_sampler(self, sampler: str) -> None:
-        """Lets another run the chain from the next frame on."""
+        """Lets another run the chain from now on, with random numbers of its own."""
         self._frames = FrameSampler(self.model, self.seed, sampler)
         self._remember()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -115,15 +116,16 @@ class Mind:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """What comes into being here is no garbage. To look for some, time and again while torch comes, takes a fifth of
-    the time until the first frame; and once would stop the loop for a third of a second when it plays."""
-    was_enabled = gc.isenabled()
-    gc.disable()
+    """What comes into being here is hardly garbage. To look for some, time and again while torch comes, takes a fifth
+    of the time until the first frame; and once would stop the loop for a third of a second when it plays."""
+    comes = "torch" not in sys.modules and gc.isenabled()
+    if comes:
+        gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        if was_enabled:
+        if comes:
             gc.enable()
 
 

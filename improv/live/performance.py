@@ -210,6 +210,7 @@ class Performance:
         """The frame that has begun becomes `frame`: what is struck in it already is not struck again."""
         number = self._next - 1
         frame = frame & (1 - self.player.frame(number)[SOUNDING])
+        frame[SOUNDING] &= frame[STRUCK] | self.voices.held()[SOUNDING]  # what was let go at the tick stays so
         struck = self._begun()[STRUCK] & frame[SOUNDING]
         changed = frame.copy()
         changed[STRUCK] &= 1 - struck

@@ -38,16 +38,18 @@ class FrameSampler:
                 CompiledNade(model.nade, seed) if compiled else TorchNade(model.nade, seed ^ 1)
             )  # the chain's are others
         self._chain = None if model.rbm is None else make_chain(model.rbm.W.detach().numpy(), seed, sampler)
-        self._sampled = False  # since something was heard
+        self._sampled = False  # this frame
 
     def forget(self) -> None:
         """Nothing has been heard."""
         self._memory.forget()
-        self._sampled = False
 
     def hear(self, inputs: Floats) -> None:
         """Takes in the cores' inputs [T, n_inputs] of frames that are over."""
         self._memory.hear(inputs)
+
+    def go_on(self) -> None:
+        """The next sample is of another frame."""
         self._sampled = False
 
     def sample(

@@ -53,7 +53,10 @@ PRESETS = {
         "for likelihood on Nottingham's piano-rolls", NOTTINGHAM, BENCHMARK_MODEL, NOTTINGHAMS_EIGHTHS
     ),
     "nottingham-rbm": Preset(
-        AN_RBM_BESIDE, replace(NOTTINGHAM, rbm_epochs=3, cd_steps=25, rbm_rate=0.03), WITH_RBM, NOTTINGHAMS_EIGHTHS
+        AN_RBM_BESIDE,
+        replace(NOTTINGHAM, epochs=8, polish_epochs=3, rbm_epochs=3, cd_steps=25, rbm_rate=0.03),
+        WITH_RBM,
+        NOTTINGHAMS_EIGHTHS,
     ),
     "musedata": Preset(
         "for likelihood on MuseData's piano-rolls", replace(BENCHMARK, epochs=10), BENCHMARK_MODEL, EIGHTHS

@@ -11,7 +11,7 @@ class Recipe:
 
     Attributes:
         epochs: passes over the training pieces.
-        patience: epochs without a better validation after which training stops; 0 for never.
+        patience: epochs without a better validation after which it goes over to what comes next, or stops; 0 for never.
         pretrain_frames: epochs before on single frames drawn in random order, conditioned on nothing.
         pretrain_core: epochs before in which the cores predict the next frame.
         polish_epochs: epochs afterwards without dropout. A model that has music enough needs none to generalise, and

@@ -143,7 +143,8 @@ class Trainer:
         model, state = checkpoint.load(path)
         try:
             last = self.recipe.last_epochs
-            recipe = {**state["recipe"], last: getattr(self.recipe, last)}  # more epochs may be asked for
+            # What there was not yet when it was written is as if it had not been given; more epochs may be asked for.
+            recipe = {**asdict(Recipe()), **state["recipe"], last: getattr(self.recipe, last)}
             if model.config != self.config or recipe != asdict(self.recipe) or state["seed"] != self.seed:
                 raise ImprovError(f"{path} was trained with other settings: give the same ones, or another --out")
             if state["data"] != self._data:
@@ -200,15 +201,16 @@ class Trainer:
 
     def _begin(self, phase: Phase) -> None:
         """Goes over to `phase`; what follows the main one starts from the best that came before."""
-        if phase in (self.learner.polishing, self.learner.settling):
+        if phase is self.learner.polishing or phase is self.learner.settling:
             best, _ = checkpoint.load(self.out)
             self.model.load_state_dict(best.state_dict())
         self.learner.begin(phase)
 
     def _out_of_patience(self, phase: Phase) -> bool:
         """Whether what is left of `phase` is left out, as it got no better for so long."""
-        waited = len(self.history) - self.best_epoch
-        return bool(self.recipe.patience) and phase is self.learner.phase and waited >= self.recipe.patience
+        first = min(number for scheduled, number, _ in self._schedule() if scheduled is phase)
+        waited = sum(epoch.number > max(self.best_epoch, first - 1) for epoch in self.history)
+        return bool(self.recipe.patience) and waited >= self.recipe.patience
 
     def validate(self) -> float:
         """The `valid` of an Epoch, now."""
@@ -255,7 +257,8 @@ class Trainer:
         state = self.learner.state_dict()
         if not self.world.first:
             return
-        if self.best_epoch == len(self.history) and not self._place.updates:
+        latest = self.history[-1].number if self.history else 0
+        if self.best_epoch == latest and not self._place.updates:
             checkpoint.save(self.out, self.learner.averaged, **self._record())
         checkpoint.save(last_path(self.out), self.model, **self._record(), **state)
 

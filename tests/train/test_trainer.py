@@ -15,6 +15,7 @@ from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
 from improv.sampling.kernels import random_state
 from improv.train.compiled import negative_samples
+from improv.train.likelihood import sketch
 from improv.train.objective import Objective
 from improv.train.presets import PRESETS
 from improv.train.recipe import Recipe
@@ -227,6 +228,17 @@ def test_more_persistent_chains_than_any_memory_holds_are_refused_in_a_line() ->
 def test_the_rbm_can_learn_alone_only_beside_a_nade(tmp_path: Path) -> None:
     with pytest.raises(ImprovError, match="--estimator both"):
         trainer(tmp_path / "m.pt", replace(RECIPE, rbm_epochs=1))
+
+
+def test_what_is_learned_after_patience_ran_out_is_kept(tmp_path: Path) -> None:
+    recipe = replace(RECIPE, learning_rate=0.0, epochs=9, patience=2, polish_epochs=4, polish_rate=0.01)
+    run = trainer(tmp_path / "m.pt", recipe, NADE)
+    history = train(run)
+    assert [epoch.number for epoch in history] == [1, 2, 3, 10, 11, 12, 13]
+    assert run.best == history[-1].valid > history[0].valid
+    kept, record = checkpoint.load(run.out)
+    assert record["best_epoch"] == 13
+    assert sketch(kept.eval(), run.valid, run.seed, "nade") == pytest.approx(run.best)
 
 
 @pytest.mark.parametrize("rbm_epochs", [0, 2])
