@@ -9,7 +9,7 @@ from improv.live.clock import Timeline
 from improv.live.jobs import Answer, Loaded, Think
 from improv.live.modes import MODES
 from improv.live.performance import Hand, Performance
-from improv.music.pianoroll import LOW, N_PITCHES, Frame, silence
+from improv.music.pianoroll import LOW, N_PITCHES, SOUNDING, Frame, silence
 
 GRID = 0.25
 MODEL = Loaded("model", GRID, LOW, N_PITCHES, "cpu", "")
@@ -56,6 +56,30 @@ class Stage:
     @property
     def ended(self) -> list[int]:
         return [pitch for pitch, velocity in self.notes if not velocity]
+
+
+def held(*pitches: int) -> Frame:
+    """A frame in which these go on."""
+    frame = silence()
+    frame[SOUNDING, [pitch - LOW for pitch in pitches]] = 1
+    return frame
+
+
+def test_what_was_let_go_at_a_tick_is_not_struck_by_a_later_answer_that_goes_on_with_it() -> None:
+    stage = Stage()
+    stage.performance.advance(-0.03)
+    stage.answer(chord(48, 52), -0.025)
+    stage.performance.advance(0.0)
+    stage.performance.advance(0.095)
+    stage.answer(held(48), 0.1)
+    stage.performance.advance(0.125)
+    assert (stage.begun, stage.ended) == ([48, 52], [52])
+    stage.strike(72, 0.13)
+    stage.answer(held(48, 52) | chord(45), 0.135)
+    assert (stage.begun, stage.ended) == ([48, 52, 45], [52])
+    stage.performance.advance(0.22)
+    (_, partner), *_ = [heard for question in stage.asked for heard in question.heard if heard[1].any()][-1:]
+    assert not partner[:, 52 - LOW].any(), "nor is it remembered"
 
 
 def struck_at_the_tick_while_asked_again() -> Stage:
