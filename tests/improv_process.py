@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 TINY_TRAINING = (
     *("--estimator", "rbm", "--tied", "0", "--hidden", "8", "--recurrent", "6"),
-    *("--cd-steps", "1", "--length", "32", "--batch", "4"),
+    *("--cd-steps", "1", "--length", "32", "--batch", "4", "--polish-epochs", "0"),
 )
 LITTLE_EFFORT = ("--chains", "4", "--betas", "10", "--free-frames", "16")
 

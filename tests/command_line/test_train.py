@@ -55,12 +55,25 @@ def test_training_writes_the_model_the_last_state_and_the_curve(data: Path, tmp_
 
 def test_a_nade_learns_and_then_an_rbm_beside_it(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "m.pt"
-    small = ("--estimator", "both", "--tied", 4, "--hidden", 100, "--recurrent", 4, "--length", 32)
+    small = (
+        "--estimator",
+        "both",
+        "--tied",
+        4,
+        "--hidden",
+        100,
+        "--recurrent",
+        4,
+        "--length",
+        32,
+        "--polish-epochs",
+        1,
+    )
     done = run("train", data, "--out", out, "--epochs", 1, "--rbm-epochs", 1, "--json", *small)
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["epochs"] == 2
+    assert json.loads(done.stdout)["epochs"] == 3
     model, record = checkpoint.load(out)
-    assert [epoch["estimator"] for epoch in record["history"]] == ["nade", "rbm"]
+    assert [epoch["estimator"] for epoch in record["history"]] == ["nade", "nade", "rbm"]
     assert (model.config.estimator, model.config.grid, model.config.onsets) == ("both", 0.25, True)
 
 
@@ -206,7 +219,20 @@ def test_it_does_not_go_on_with_other_settings(tmp_path: Path, capfd: pytest.Cap
     assert "other settings" in capfd.readouterr().err
 
 
-SLOW = ("--estimator", "rbm", "--tied", "0", "--epochs", "1", "--cd-steps", "200", "--length", "16")
+SLOW = (
+    "--estimator",
+    "rbm",
+    "--tied",
+    "0",
+    "--epochs",
+    "1",
+    "--polish-epochs",
+    "0",
+    "--cd-steps",
+    "200",
+    "--length",
+    "16",
+)
 
 
 def test_interrupted_in_the_first_epoch_it_leaves_no_model_but_goes_on_from_there(tmp_path: Path) -> None:
