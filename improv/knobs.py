@@ -1,5 +1,6 @@
 """The knobs a player turns, each declared once: command line, panel and engine all read this."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from improv.errors import ImprovError
@@ -64,3 +65,8 @@ class Controls:
 
     temperature: float = TEMPERATURE.default
     k: int = int(K.default)
+
+    @classmethod
+    def of(cls, values: Mapping[str, float]) -> "Controls":
+        """What these values of the knobs, by their names, say."""
+        return cls(values[TEMPERATURE.name], int(values[K.name]))

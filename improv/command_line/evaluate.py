@@ -78,8 +78,7 @@ def run(args: argparse.Namespace) -> int:
     if model.config.onsets and not corpus.articulated:
         print("note: .npz rolls do not tell held from repeated notes, which this model does", file=sys.stderr)
     effort = Effort(args.chains, args.betas, args.free_frames)
-    values, played = knob_values(args), list[PianoRoll]()
-    controls = Controls(values["temperature"], int(values["k"]))
+    controls, played = Controls.of(knob_values(args)), list[PianoRoll]()
     frames = sum(len(roll) for roll in pieces)
     with tqdm(total=frames, unit=" frames", desc="evaluating", leave=False, disable=None) as bar:
         figures = evaluate(model, pieces, effort, args.seed, bar.update, played.append, controls)

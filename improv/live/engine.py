@@ -227,7 +227,7 @@ class Engine:
                 self._next_status = 0.0
 
     def _hand(self) -> Hand:
-        return Hand(MODES[self.mode], Controls(self.knobs["temperature"], int(self.knobs["k"])))
+        return Hand(MODES[self.mode], Controls.of(self.knobs))
 
     # --- settings ---------------------------------------------------------------------------------------------------
 

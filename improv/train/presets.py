@@ -29,7 +29,7 @@ BEATS = {"grid": 1.0, "rules": published.SAMPLED}
 EIGHTHS = {"grid": 0.5, "rules": published.SAMPLED}
 NOTTINGHAMS_EIGHTHS = {"grid": 0.5, "rules": published.NOTTINGHAM}
 WITH_RBM: dict[str, Any] = {**BENCHMARK_MODEL, "estimator": "both", "hidden": 704}
-AN_RBM_BESIDE = "the same with an RBM beside, for the likelihood of that"
+AN_RBM_BESIDE = "much the same with an RBM beside, for the likelihood of that"
 
 PRESETS = {
     "partner": Preset(

@@ -11,12 +11,12 @@ from jam import sounding
 from improv.errors import ImprovError
 from improv.live.ports import Patchbay, Port, PortList
 from improv.live.ports.patchbay import POLL_SECONDS
-from improv.live.ports.port import ALL_NOTES_OFF
 
 pytestmark = pytest.mark.jack
 
 Start = Callable[[str, str], MidiPeer]
 ON, OFF, CLOCK = b"\x90\x3c\x40", b"\x80\x3c\x00", b"\xf8"
+ALL_NOTES_OFF = b"\xb0\x7b\x00"
 
 
 class Ear:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from improv.live.outputs import VIRTUAL
+from improv.live.outputs import ALL_NOTES_OFF, CONTROL, NOTE_OFF, NOTE_ON, VIRTUAL
 from improv.live.parser import Parser
 from improv.live.ports.backend import Backend
 from improv.live.ports.jack import Pulse
@@ -20,8 +20,6 @@ _ASK_SECONDS = 0.001
 _RING_BYTES = 16000  # in the ring that every cycle empties; where it is full, rtmidi's JACK output waits for ever
 _LENGTH_FIELD = 4  # bytes it adds to every message there
 _LATE_SECONDS = 0.25  # longer than a cycle: what is sent after so long without one would come too late to be music
-_NOTE_OFF, _NOTE_ON = 0x80, 0x90
-ALL_NOTES_OFF = b"\xb0\x7b\x00"
 _LAST_CYCLES, _LAST_SECONDS = 3, 0.06  # a port that goes sooner takes its last note-offs with it
 
 
@@ -145,7 +143,7 @@ class InputPort(Port):
         """
         played, self._played = self._played, False
         if played and not cabled:
-            self._on_message(time.perf_counter(), ALL_NOTES_OFF)
+            self._on_message(time.perf_counter(), bytes((CONTROL, ALL_NOTES_OFF, 0)))
 
     def connect(self, backend: Backend, index: int | None) -> None:
         """Open the port and listen to it; see Port."""
@@ -245,7 +243,7 @@ class OutputPort(Port):
     def _end_notes(self) -> None:
         with self._lock:
             for channel, pitch in sorted(self._sounding if self.connected else ()):
-                self._send(bytes([_NOTE_OFF | channel, pitch, 0]))
+                self._send(bytes([NOTE_OFF | channel, pitch, 0]))
 
     def _send(self, message: bytes) -> None:
         try:
@@ -254,9 +252,9 @@ class OutputPort(Port):
             self.lost = True
             return
         kind, note = message[0] & 0xF0, (message[0] & 0x0F, message[1])
-        if kind == _NOTE_ON and message[2]:
+        if kind == NOTE_ON and message[2]:
             self._sounding.add(note)
-        elif kind in (_NOTE_OFF, _NOTE_ON):
+        elif kind in (NOTE_OFF, NOTE_ON):
             self._sounding.discard(note)
 
     def _has_room(self, size: int) -> bool:
