@@ -21,6 +21,7 @@ from improv.sampling.chain import FREE, Bits, Floats, Sample, in_blocks
 BLOCK = 200  # steps between two looks at the clock, each of which waits for the GPU
 TILE_WEIGHTS = 1 << 14  # of W in registers at a time: with twice as many they spill, 2 kB a thread at 88x150
 WARPS = 16
+ALIGNED = 32  # numbers of which a buffer begins at a multiple
 
 
 def sizes(n_visible: int, n_hidden: int, tile_weights: int = TILE_WEIGHTS) -> dict[str, int]:
@@ -28,6 +29,36 @@ def sizes(n_visible: int, n_hidden: int, tile_weights: int = TILE_WEIGHTS) -> di
     rows = triton.next_power_of_2(n_visible)
     tile = min(triton.next_power_of_2(n_hidden), max(1, tile_weights // rows))
     return {"ROWS": rows, "TILE": tile, "TILES": triton.cdiv(n_hidden, tile)}
+
+
+class Buffers:
+    """What the kernel reads and writes, side by side, so that one copy takes all of it to the device and one brings it
+    back: each costs as much as some steps of the chain.
+
+    Attributes:
+        b_v, b_h, held, v, means: on the host, float32 [N, V], [N, H], [N, V], [N, V], [N, V].
+        there: the same on the device, each as a flat tensor.
+    """
+
+    def __init__(self, n: int, n_visible: int, n_hidden: int, device: str) -> None:
+        widths = (n_visible, n_hidden, n_visible, n_visible, n_visible)
+        room = [-(-n * width // ALIGNED) * ALIGNED for width in widths]
+        self._host = torch.zeros(sum(room), pin_memory=device == "cuda")
+        self._device = self._host.to(device)  # itself, where that is the host
+        self._results = sum(room[:3])
+        self.there = self._device.split(room)
+        self.b_v, self.b_h, self.held, self.v, self.means = (
+            part[: n * width].view(n, width).numpy()
+            for part, width in zip(self._host.split(room), widths, strict=True)
+        )
+
+    def take_there(self) -> None:
+        """All of it."""
+        self._device.copy_(self._host, non_blocking=True)
+
+    def bring_back(self) -> None:
+        """The units and their means, once they are computed."""
+        self._host[self._results :].copy_(self._device[self._results :])
 
 
 class FusedChain:
@@ -43,6 +74,7 @@ class FusedChain:
         self._together = 1 if device == "cuda" else 1024  # the interpreter takes long for a program, not for its size
         n_visible, n_hidden = weights.shape
         self._sizes = sizes(n_visible, n_hidden, tile_weights)
+        self._buffers = Buffers(1, n_visible, n_hidden, device)
 
     def sample(
         self,
@@ -56,21 +88,24 @@ class FusedChain:
     ) -> Sample:
         """See Chain."""
         self._before = self._steps
-        held = np.full(start.shape, FREE, np.int8) if held is None else held
-        arrays = (b_v, b_h, start, np.zeros(start.shape, np.float32), held)
-        visible, hidden, v, means, clamp = (torch.tensor(array, device=self._device) for array in arrays)
+        if len(start) != len(self._buffers.v):
+            self._buffers = Buffers(len(start), *self._w.shape, self._device)
+        b = self._buffers
+        b.b_v[:], b.b_h[:], b.v[:], b.held[:] = b_v, b_h, start, FREE if held is None else held
+        b.take_there()
 
         def run(steps: int) -> None:
-            _gibbs[(triton.cdiv(len(v), self._together),)](
-                self._w, visible, hidden, v, means, clamp, 1 / temperature, self._seed, self._steps, steps, len(v),
-                *self._w.shape, CHAINS=self._together, **self._sizes, num_warps=WARPS,
+            _gibbs[(triton.cdiv(len(start), self._together),)](
+                self._w, *b.there, 1 / temperature, self._seed, self._steps, steps, len(start), *self._w.shape,
+                CHAINS=self._together, **self._sizes, num_warps=WARPS,
             )  # fmt: skip
             self._steps = (self._steps + steps) % 2**31
             if self._device == "cuda":
                 torch.cuda.synchronize()
 
         done = in_blocks(run, k, BLOCK, deadline)
-        return Sample(v.cpu().numpy(), means.cpu().numpy(), done)
+        b.bring_back()
+        return Sample(b.v.astype(np.uint8), b.means.copy(), done)
 
     def rewind(self) -> None:
         """See Chain."""
@@ -87,7 +122,7 @@ def _draw(pre, seed, unit, step, chain):  # type: ignore[no-untyped-def]
 
 @triton.jit(do_not_specialize=("seed", "first", "steps", "n"))
 def _gibbs(  # type: ignore[no-untyped-def]
-    w, b_v, b_h, v, means, held, beta, seed, first, steps, n, n_visible, n_hidden,
+    w, b_v, b_h, held, v, means, beta, seed, first, steps, n, n_visible, n_hidden,
     CHAINS: tl.constexpr, ROWS: tl.constexpr, TILE: tl.constexpr, TILES: tl.constexpr,
 ):  # fmt: skip
     """`steps` steps, of which the first is number `first`, of CHAINS of the n chains; arguments as of kernels.gibbs."""
@@ -95,8 +130,8 @@ def _gibbs(  # type: ignore[no-untyped-def]
     i, j = tl.arange(0, ROWS), tl.arange(0, TILE)
     there = (chain < n)[:, None] & (i < n_visible)[None, :]
     at = chain[:, None] * n_visible + i[None, :]
-    on = tl.load(v + at, there, 0).to(tl.float32)
-    clamp = tl.load(held + at, there, 0).to(tl.float32)
+    on = tl.load(v + at, there, 0.0)
+    clamp = tl.load(held + at, there, 0.0)
     on = tl.where(clamp < 0, on, clamp)
     bias = tl.load(b_v + at, there, 0.0)
     inside = (i < n_visible)[:, None]
@@ -114,5 +149,5 @@ def _gibbs(  # type: ignore[no-untyped-def]
             h = _draw(beta * logits, seed, n_visible + unit, first + number, chain)  # where no unit is, weights are 0
             pre += tl.sum(h[:, None, :] * weights[None, :, :], axis=2)
         on = tl.where(clamp < 0, _draw(beta * pre, seed, i, first + number, chain), clamp)
-    tl.store(v + at, on.to(tl.uint8), there)
+    tl.store(v + at, on, there)
     tl.store(means + at, tl.where(clamp < 0, 1.0 / (1.0 + tl.exp(-beta * pre)), clamp), there)

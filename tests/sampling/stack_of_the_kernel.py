@@ -15,7 +15,7 @@ from triton.compiler import ASTSource
 
 from improv.sampling.fused import WARPS, _gibbs, sizes
 
-POINTERS = {"w": "*fp32", "b_v": "*fp32", "b_h": "*fp32", "v": "*u8", "means": "*fp32", "held": "*i8"}
+POINTERS = dict.fromkeys(("w", "b_v", "b_h", "held", "v", "means"), "*fp32")
 NUMBERS = {"beta": "fp32"} | dict.fromkeys(("seed", "first", "steps", "n", "n_visible", "n_hidden"), "i32")
 
 

@@ -119,7 +119,7 @@ def bundled() -> tuple[Floats, Floats, Floats, NDArray[np.int8]]:
     past, _ = model.pasts(model.inputs(frames, 0, 4.0).unsqueeze(0))
     b_v, b_h = (bias[0, -1:].numpy() for bias in model.rbm.biases(past))
     v = model.encode(frames[-1])
-    return model.rbm.W.numpy(), b_v, b_h, np.where(v == 1, v, FREE).astype(np.int8)[np.newaxis]
+    return model.rbm.W.numpy(), b_v, b_h, np.where(v == 1, 1, FREE).astype(np.int8)[np.newaxis]
 
 
 def on_the_bundled_model(chain: str | Maker, temperature: float, clamped: bool) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""What rtmidi does not tell of JACK: whether its server runs, and whether it goes on."""
+"""What rtmidi does not tell of JACK, or not without keeping the loop: whether it goes on, and what ports there are."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ import threading
 import time
 from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 STALLED_SECONDS = 1.0  # without a cycle; the longest cycles that JACK can be set to take a fifth of it
 _RETRY_SECONDS = 1.0
 _NO_START_SERVER = 1
+_MIDI = b"8 bit raw midi"
+_FLAGS = {"input": 2, "output": 1}  # of the ports that an input or output is connected to: they are the other way round
 
 
 class Pulse:
@@ -29,6 +32,10 @@ class Pulse:
     def beats(self, seconds: float = STALLED_SECONDS) -> bool:  # noqa: ARG002 - never waits
         """Whether the system goes on: it has `seconds` to show it."""
         return True
+
+    def ports(self, kind: str) -> list[str] | None:  # noqa: ARG002 - see JackPulse
+        """The ports of a kind (`input`, which can be listened to, or `output`) in rtmidi's order; None: ask rtmidi."""
+        return None
 
     @property
     def sees_cables(self) -> bool:
@@ -72,6 +79,13 @@ class JackPulse(Pulse):
             time.sleep(0.001)
         return True
 
+    def ports(self, kind: str) -> list[str] | None:
+        """See Pulse. rtmidi looks through all that the server has room for once for every name, some milliseconds in
+        all, and keeps the interpreter's lock, and with it the loop, as long."""
+        if self._client is None:
+            return None
+        return _names(_libjack(ctypes.CDLL).jack_get_ports(self._client, None, _MIDI, _FLAGS[kind]))
+
     @property
     def sees_cables(self) -> bool:
         """See Pulse."""
@@ -81,13 +95,7 @@ class JackPulse(Pulse):
         """See Pulse; it waits for no answer, but maybe for the end of a cycle."""
         library = _libjack(ctypes.CDLL)
         found = self._client and library.jack_port_by_name(self._client, port.encode())
-        names = found and library.jack_port_get_all_connections(self._client, found)
-        if not names:
-            return []
-        try:
-            return [name.decode(errors="replace") for name in itertools.takewhile(bool, names)]
-        finally:
-            library.jack_free(names)
+        return _names(found and library.jack_port_get_all_connections(self._client, found))
 
     def lay(self, source: str, target: str) -> None:
         """See Pulse."""
@@ -101,6 +109,16 @@ class JackPulse(Pulse):
             if self._client is not None:
                 return
             time.sleep(_RETRY_SECONDS)
+
+
+def _names(listed: Any) -> list[str]:
+    """The names in a list of libjack's, which is freed; none where it gave no list."""
+    if not listed:
+        return []
+    try:
+        return [name.decode(errors="replace") for name in itertools.takewhile(bool, listed)]
+    finally:
+        _libjack(ctypes.CDLL).jack_free(listed)
 
 
 @functools.lru_cache(maxsize=1)
@@ -157,6 +175,8 @@ def _libjack(kind: type[ctypes.CDLL]) -> ctypes.CDLL:
     library.jack_port_by_name.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
     library.jack_port_get_all_connections.restype = ctypes.POINTER(ctypes.c_char_p)
     library.jack_port_get_all_connections.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    library.jack_get_ports.restype = ctypes.POINTER(ctypes.c_char_p)
+    library.jack_get_ports.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong]
     library.jack_free.argtypes = [ctypes.c_void_p]
     library.jack_connect.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p]
     return library

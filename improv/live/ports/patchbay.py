@@ -190,7 +190,8 @@ class Patchbay:
         return not self._stalled and self._pulse.beats()
 
     def _listed(self, kind: str) -> list[str]:
-        return list(self._listers[kind].get_ports())
+        listed = self._pulse.ports(kind)
+        return list(self._listers[kind].get_ports()) if listed is None else listed
 
     # --- watching -------------------------------------------------------------------------------------------------
 
