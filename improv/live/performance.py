@@ -20,12 +20,13 @@ from improv.live.clock import Timeline
 from improv.live.jobs import Answer, Loaded, Think
 from improv.live.modes import Mode, Moment, Turn
 from improv.live.quantiser import Quantiser
-from improv.live.voices import NoteSink, Voices
+from improv.live.voices import Notes, Voices
 from improv.music.pianoroll import SOUNDING, STRUCK, Frame
 
 MARGIN = 0.008  # seconds the answer should be ready before its tick
 CAUTION = 2.0  # times the longest recent computation is allowed for
 LEAD_AT_START = 0.03  # seconds, until computations have been timed
+PREPARED = 0.002  # seconds before the tick at which it is known what will be sent then, unless more happens
 LATE = 0.02  # seconds after the tick at which what should have been played there is better played than left out
 
 
@@ -58,7 +59,7 @@ class Performance:
         first_beat: float,
         bar_beats: float,
         think: Callable[[Think], None],
-        sink: NoteSink,
+        sink: Callable[[Notes], None],
         hand: Callable[[], Hand],
     ) -> None:
         self.number = number
@@ -79,6 +80,7 @@ class Performance:
         self._revised = False  # whether it was asked for again
         self._outdated = False  # whether the player has done more since, or the partner at the tick
         self._answer: Answer | None = None
+        self._coming: tuple[Frame, Notes] | None = None  # the partner's frame at the tick, and what to send for it
         self._partner: deque[Frame] = deque()  # what the partner sounded in the frames not yet heard
         self._unanswered = 0  # ticks in a row
         self._durations: deque[float] = deque(maxlen=32)
@@ -96,7 +98,9 @@ class Performance:
     def due(self) -> float:
         """The moment at which `advance` must be called next."""
         tick = self.timeline.seconds_at(self.next_beat)
-        return tick if self._asked else tick - self._lead()
+        if not self._asked:
+            return tick - self._lead()
+        return tick if self._coming is not None else tick - PREPARED
 
     def advance(self, now: float) -> float | None:
         """Does what is due at `now`; returns the lateness in seconds where that was a tick, else None."""
@@ -105,11 +109,16 @@ class Performance:
             self._ask()
             return None
         lateness = now - self.timeline.seconds_at(self.next_beat)
-        self._tick()
+        if self._coming is None:  # before the tick: what has not been done for a while takes up to a millisecond
+            self._coming = self._prepare()
+        if lateness < 0:
+            return None
+        self._tick(*self._coming)
         return lateness
 
     def player_note(self, pitch: int, velocity: int, beat: float) -> None:
         """The player strikes `pitch` at `beat`, or lets it go where `velocity` is 0."""
+        self._coming = None
         if not velocity:
             self.player.note_off(pitch, beat)
             return
@@ -123,6 +132,7 @@ class Performance:
         """The thinker is done. What comes too late for its tick is played at the next one: late, but not lost."""
         if answer.performance != self.number:
             return
+        self._coming = None
         self._durations.append(answer.seconds)
         self.key, self.steps = answer.key, answer.steps
         outdated, tick_passed = self._outdated, answer.number == self._in_question == self._next - 1
@@ -137,6 +147,11 @@ class Performance:
         elif tick_passed and not self._revised:
             self._answer = answer
         self._catch_up()
+
+    def release(self) -> None:
+        """Ends every note of the partner's; the beat goes on."""
+        self._coming = None
+        self.voices.release()
 
     def thinker_failed(self) -> None:
         """The answer that was asked for will not come."""
@@ -191,15 +206,19 @@ class Performance:
         struck = self._partner[-1][STRUCK] & self.voices.held()[SOUNDING]
         return np.stack([struck, struck])
 
-    def _tick(self) -> None:
-        answer, self._answer = self._answer, None
+    def _prepare(self) -> tuple[Frame, Notes]:
+        """What will be played at the tick, as far as is known now."""
+        # Without an answer what sounds is held, so that the beat goes on; but not for longer than a bar.
+        frame = self.voices.held() if self._answer is None else self._answer.frame
+        rest = self._answer is None and (self._unanswered + 1) * self.grid > self.bar_beats
+        frame = frame & (1 - self.player.frame(self._next)[SOUNDING]) * (not rest)
+        return frame, self.voices.changes(frame, self.next_beat, self.bar_beats)
+
+    def _tick(self, frame: Frame, notes: Notes) -> None:
+        self.voices.send(notes)
+        answer, self._answer, self._coming = self._answer, None, None
         self.missed += answer is None or answer.number != self._next
         self._unanswered = self._unanswered + 1 if answer is None else 0
-        # Without an answer what sounds is held, so that the beat goes on; but not for longer than a bar.
-        frame = self.voices.held() if answer is None else answer.frame
-        rest = self._unanswered * self.grid > self.bar_beats
-        frame = frame & (1 - self.player.frame(self._next)[SOUNDING]) * (not rest)
-        self.voices.play(frame, self.next_beat, self.bar_beats)
         self._partner.append(frame)
         if self._thinking and self._in_question == self._next:  # an answer that takes back what is struck is none
             self._outdated |= bool(frame[STRUCK].any())
@@ -214,7 +233,7 @@ class Performance:
         struck = self._begun()[STRUCK] & frame[SOUNDING]
         changed = frame.copy()
         changed[STRUCK] &= 1 - struck
-        self.voices.play(changed, number * self.grid, self.bar_beats)
+        self.voices.send(self.voices.changes(changed, number * self.grid, self.bar_beats))
         frame[STRUCK] |= struck
         self._partner[-1] = frame
 

@@ -17,6 +17,7 @@ from improv.live.player import Player
 from improv.live.recorder import Takes
 from improv.live.sync import MidiClock
 from improv.live.thinker import Asking
+from improv.live.voices import Notes
 
 START_SECONDS = 0.05  # from play to beat 0: the first frame, too, is computed before its tick
 CLOCK = "MIDI clock"  # what a report is about
@@ -109,14 +110,14 @@ class Transport:
         """Ends the performance, releases its notes and keeps the take."""
         if self.performance is not None:
             self.player.leave(self._clock.now())
-            self.performance.voices.release()
+            self.performance.release()
             self.performance = None
             self._takes.keep()
 
     def panic(self) -> None:
         """Ends every note; the beat goes on."""
         if self.performance is not None:
-            self.performance.voices.release()
+            self.performance.release()
         self.player.release(self._clock.now())
         self._outputs.silence()
 
@@ -124,7 +125,7 @@ class Transport:
         """Goes on with another model; where its frames are others, on the next tick of its grid and without memory."""
         old = self.performance
         if old is not None and not model.has_frames_of(old.model):
-            old.voices.release()
+            old.release()
             beat = old.timeline.beat_at(self._clock.now() + START_SECONDS)
             self._perform(model, old.timeline, math.ceil(beat / model.grid) * model.grid, new_take=False)
 
@@ -133,15 +134,20 @@ class Transport:
         bar_beats = self.player.bar_beats
         self._thinker.ask(Begin(round(beat / model.grid), bar_beats))
         self.performance = Performance(
-            self._performances, model, timeline, beat, bar_beats, self._thinker.ask, self._partner_note, self._hand
+            self._performances, model, timeline, beat, bar_beats, self._thinker.ask, self._partner_notes, self._hand
         )
         self.player.join(self.performance, beat, new_take)
 
-    def _partner_note(self, pitch: int, velocity: int) -> None:
-        self._outputs.partner(pitch, velocity)
-        beat = self.beat(self._clock.now())
-        self._takes.note("partner", pitch, velocity, beat)
-        self._sounded("partner", pitch, velocity, beat)
+    def _partner_notes(self, notes: Notes) -> None:
+        beats = []
+        for (
+            note
+        ) in notes:  # all are sent before any is told of: whoever is told of one wakes, and keeps the next waiting
+            self._outputs.partner(*note)
+            beats.append(self.beat(self._clock.now()))
+        for (pitch, velocity), beat in zip(notes, beats, strict=True):
+            self._takes.note("partner", pitch, velocity, beat)
+            self._sounded("partner", pitch, velocity, beat)
 
     def _sounded(self, part: str, pitch: int, velocity: int, beat: float) -> None:
         self._report(say.Sounded(part, pitch, velocity, beat))

@@ -6,8 +6,8 @@ import numpy as np
 
 from improv.music.pianoroll import SOUNDING, STRUCK, Frame, silence
 
-NoteSink = Callable[[int, int], None]
-"""Called with pitch and velocity; velocity 0 is a note-off."""
+Notes = list[tuple[int, int]]
+"""Pitch and velocity of notes at one moment, in order; velocity 0 is a note-off."""
 
 SOFTER = 6  # velocity the partner stays below the player
 BAR_ACCENT, BEAT_ACCENT = 8, 4
@@ -17,29 +17,32 @@ FOLLOW = 0.15  # how fast its dynamics follow the player's
 class Voices:
     """Plays frames as notes on `sink`, and knows what sounds."""
 
-    def __init__(self, low: int, n_pitches: int, sink: NoteSink) -> None:
+    def __init__(self, low: int, n_pitches: int, sink: Callable[[Notes], None]) -> None:
         self._low, self._sink = low, sink
         self.sounding: set[int] = set()
         self._n_pitches = n_pitches
         self._loudness = 84.0
 
-    def play(self, frame: Frame, beat: float, bar_beats: float) -> None:
-        """The frame at `beat` begins: ends what it no longer holds, then strikes what is new or repeated."""
+    def changes(self, frame: Frame, beat: float, bar_beats: float) -> Notes:
+        """What must be sent when the frame at `beat` begins: the ends of what it no longer holds, then what is new or
+        repeated."""
         wanted = {int(pitch) + self._low for pitch in np.flatnonzero(frame[SOUNDING])}
         struck = {int(pitch) + self._low for pitch in np.flatnonzero(frame[STRUCK])} & wanted
-        begin = sorted(struck | (wanted - self.sounding))
-        for pitch in sorted(self.sounding - (wanted - struck)):
-            self._sink(pitch, 0)
+        end, begin = self.sounding - (wanted - struck), struck | (wanted - self.sounding)
         velocity = self._velocity(beat, bar_beats)
-        for pitch in begin:
-            self._sink(pitch, velocity)
-        self.sounding = wanted
+        return [(pitch, 0) for pitch in sorted(end)] + [(pitch, velocity) for pitch in sorted(begin)]
+
+    def send(self, notes: Notes) -> None:
+        """These begin and end, as `changes` says."""
+        for pitch, velocity in notes:
+            (self.sounding.add if velocity else self.sounding.discard)(pitch)
+        if notes:
+            self._sink(notes)
 
     def give_up(self, pitch: int) -> None:
         """Ends `pitch` where it sounds: the player has struck it, and it is the player's now."""
         if pitch in self.sounding:
-            self.sounding.remove(pitch)
-            self._sink(pitch, 0)
+            self.send([(pitch, 0)])
 
     def held(self) -> Frame:
         """What sounds, as a frame that holds it all and strikes nothing."""
@@ -49,9 +52,7 @@ class Voices:
 
     def release(self) -> None:
         """Ends everything."""
-        for pitch in sorted(self.sounding):
-            self._sink(pitch, 0)
-        self.sounding = set()
+        self.send([(pitch, 0) for pitch in sorted(self.sounding)])
 
     def hear_velocity(self, velocity: int) -> None:
         """The player struck a note so loud, 1..127: the partner's dynamics follow."""

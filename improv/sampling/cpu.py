@@ -39,7 +39,7 @@ class CpuChain:
     ) -> Sample:
         """See Chain."""
         self._before = self._rng[0]
-        v = start.astype(np.uint8, order="C")  # arrays of another layout, or read-only, would be compiled for anew
+        v = np.array(start, np.uint8, order="C")  # arrays of another layout, or read-only, would be compiled for anew
         means = np.empty(v.shape, np.float32)
         held = np.full(v.shape, FREE, np.int8) if held is None else np.array(held, order="C")
         b_v, b_h, beta = np.ascontiguousarray(b_v), np.ascontiguousarray(b_h), 1 / temperature

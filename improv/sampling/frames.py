@@ -28,7 +28,7 @@ class FrameSampler:
     def __init__(self, model: SequenceModel, seed: int, sampler: str, burn_in: int = BURN_IN) -> None:
         compiled = sampler != "torch"
         self.sampler = sampler
-        self._n_visible = model.config.n_visible
+        self._silence = np.zeros(model.config.n_visible, np.uint8)
         self._burn_in = burn_in if model.nade is None else 0
         fits = compiled and CompiledMemory.fits(model.config)
         self._memory: Memory = CompiledMemory(model) if fits else TorchMemory(model)
@@ -67,16 +67,14 @@ class FrameSampler:
         if self._sampled:
             self._rewind()
         self._sampled = True
-        start = np.zeros(self._n_visible, np.uint8)
+        start = self._silence
         if self._nade is not None:
             start = self._nade.sample(self._memory.past(), temperature, held)
         if self._chain is None:
-            return start, 0
+            return start, 0  # which NADE has drawn: without either there is no model
         b_v, b_h = self._memory.biases()
-        sample = self._chain.sample(
-            b_v, b_h, start[np.newaxis], k + self._burn_in, temperature, held[np.newaxis], deadline
-        )
-        return sample.v[0], sample.k
+        v, _, steps = self._chain.sample(b_v, b_h, start[None], k + self._burn_in, temperature, held[None], deadline)
+        return v[0], steps
 
     def _rewind(self) -> None:
         for source in (self._nade, self._chain):

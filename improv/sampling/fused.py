@@ -5,7 +5,7 @@ as at 88x150, each step reads it once, from the L1 or L2 cache, tile by tile of 
 visible units' pre-activations can be summed as soon as its hidden units are drawn. The random numbers are Philox's
 (Salmon et al. 2011), counted by unit, step and chain, so that no state is kept.
 
-Not yet run on a GPU: its tests run it in Triton's interpreter, and compile it for one.
+Without a GPU its tests run it in Triton's interpreter, and compile it for one.
 """
 
 import math
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from improv.sampling.chain import FREE, Bits, Floats, Sample, in_blocks
 
 BLOCK = 200  # steps between two looks at the clock, each of which waits for the GPU
-TILE_WEIGHTS = 1 << 14  # of W in registers at a time: with twice as many they spill, 2 kB a thread at 88x150
-WARPS = 16
+TILE_WEIGHTS = 1 << 12  # of W in registers at a time
+WARPS = 8  # with these two it is the fastest on an H200; with all of W in registers, four times as slow
 ALIGNED = 32  # numbers of which a buffer begins at a multiple
 
 
@@ -40,16 +40,18 @@ class Buffers:
         there: the same on the device, each as a flat tensor.
     """
 
-    def __init__(self, n: int, n_visible: int, n_hidden: int, device: str) -> None:
+    def __init__(self, n: int, shape: tuple[int, ...], device: str) -> None:
+        n_visible, n_hidden = shape
         widths = (n_visible, n_hidden, n_visible, n_visible, n_visible)
         room = [-(-n * width // ALIGNED) * ALIGNED for width in widths]
         self._host = torch.zeros(sum(room), pin_memory=device == "cuda")
         self._device = self._host.to(device)  # itself, where that is the host
         self._results = sum(room[:3])
-        self.there = self._device.split(room)
+        ends = np.cumsum(room)
+        self.there = [self._device[end - size : end] for end, size in zip(ends, room, strict=True)]
         self.b_v, self.b_h, self.held, self.v, self.means = (
-            part[: n * width].view(n, width).numpy()
-            for part, width in zip(self._host.split(room), widths, strict=True)
+            self._host.numpy()[end - size : end][: n * width].reshape(n, width)
+            for end, size, width in zip(ends, room, widths, strict=True)
         )
 
     def take_there(self) -> None:
@@ -74,7 +76,7 @@ class FusedChain:
         self._together = 1 if device == "cuda" else 1024  # the interpreter takes long for a program, not for its size
         n_visible, n_hidden = weights.shape
         self._sizes = sizes(n_visible, n_hidden, tile_weights)
-        self._buffers = Buffers(1, n_visible, n_hidden, device)
+        self._buffers = Buffers(1, weights.shape, device)
 
     def sample(
         self,
@@ -89,7 +91,7 @@ class FusedChain:
         """See Chain."""
         self._before = self._steps
         if len(start) != len(self._buffers.v):
-            self._buffers = Buffers(len(start), *self._w.shape, self._device)
+            self._buffers = Buffers(len(start), self._w.shape, self._device)
         b = self._buffers
         b.b_v[:], b.b_h[:], b.v[:], b.held[:] = b_v, b_h, start, FREE if held is None else held
         b.take_there()

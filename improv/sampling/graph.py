@@ -1,6 +1,6 @@
 """The chain on a CUDA GPU, as a graph of torch's operations: one launch for the seven of a step.
 
-Not yet run on a GPU: its tests run the same step on the CPU, without a graph.
+Without a GPU its tests run the same step on the CPU, without a graph.
 """
 
 import math

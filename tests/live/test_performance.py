@@ -35,10 +35,8 @@ class Stage:
         self.asked: deque[Think] = deque()
         self.notes: list[tuple[int, int]] = []
         self.timeline = Timeline(0.0, tempo)
-        sink, hand = self.notes.append, Hand(MODES[mode], Controls())
-        self.performance = Performance(
-            1, MODEL, self.timeline, 0.0, 4.0, self.asked.append, lambda *note: sink(note), lambda: hand
-        )
+        sink, hand = self.notes.extend, Hand(MODES[mode], Controls())
+        self.performance = Performance(1, MODEL, self.timeline, 0.0, 4.0, self.asked.append, sink, lambda: hand)
 
     def strike(self, pitch: int, at: float) -> None:
         self.performance.player_note(pitch, 80, self.timeline.beat_at(at))

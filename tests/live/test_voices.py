@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from improv.live.voices import Voices
+from improv.live.voices import Notes, Voices
 from improv.music.pianoroll import SOUNDING, STRUCK, silence
 
 
@@ -17,9 +17,9 @@ def frame(sounding: str, struck: str = "") -> np.ndarray:
 
 def play(*frames: np.ndarray) -> list[tuple[int, bool]]:
     sent: list[tuple[int, bool]] = []
-    voices = Voices(21, 88, lambda pitch, velocity: sent.append((pitch, velocity > 0)))
+    voices = Voices(21, 88, lambda notes: sent.extend((pitch, velocity > 0) for pitch, velocity in notes))
     for number, each in enumerate(frames):
-        voices.play(each, number * 0.25, 4.0)
+        voices.send(voices.changes(each, number * 0.25, 4.0))
     return sent
 
 
@@ -42,10 +42,10 @@ def test_a_held_note_that_does_not_sound_yet_is_struck() -> None:
 def test_the_first_beat_of_a_bar_is_louder_and_the_player_sets_the_dynamics() -> None:
     def velocity(beat: float, player: int) -> int:
         sent: list[int] = []
-        voices = Voices(21, 88, lambda _pitch, velocity: sent.append(velocity))
+        voices = Voices(21, 88, lambda notes: sent.extend(velocity for _, velocity in notes))
         for _ in range(50):
             voices.hear_velocity(player)
-        voices.play(frame("60", "60"), beat, 4.0)
+        voices.send(voices.changes(frame("60", "60"), beat, 4.0))
         return sent[0]
 
     assert velocity(4.0, 80) > velocity(1.0, 80) > velocity(1.25, 80)
@@ -57,19 +57,20 @@ def test_the_first_beat_of_a_bar_is_louder_and_the_player_sets_the_dynamics() ->
 def test_whatever_is_played_release_leaves_nothing_sounding(frames: list[tuple[set[int], set[int]]]) -> None:
     heard: set[int] = set()
 
-    def sink(pitch: int, velocity: int) -> None:
-        if velocity:
-            assert pitch not in heard, "struck while it sounds"
-            heard.add(pitch)
-        else:
-            heard.remove(pitch)
+    def sink(notes: Notes) -> None:
+        for pitch, velocity in notes:
+            if velocity:
+                assert pitch not in heard, "struck while it sounds"
+                heard.add(pitch)
+            else:
+                heard.remove(pitch)
 
     voices = Voices(21, 88, sink)
     for number, (sounding, struck) in enumerate(frames):
         made = silence(88)
         made[SOUNDING, [pitch - 21 for pitch in sounding]] = 1
         made[STRUCK, [pitch - 21 for pitch in struck]] = 1
-        voices.play(made, number * 0.25, 4.0)
+        voices.send(voices.changes(made, number * 0.25, 4.0))
         assert heard == sounding == voices.sounding
     voices.release()
     assert heard == set()
@@ -77,8 +78,8 @@ def test_whatever_is_played_release_leaves_nothing_sounding(frames: list[tuple[s
 
 def test_a_pitch_the_player_strikes_is_given_up_at_once() -> None:
     sent: list[tuple[int, int]] = []
-    voices = Voices(21, 88, lambda pitch, velocity: sent.append((pitch, velocity)))
-    voices.play(frame("60 64", "60 64"), 0.0, 4.0)
+    voices = Voices(21, 88, sent.extend)
+    voices.send(voices.changes(frame("60 64", "60 64"), 0.0, 4.0))
     voices.give_up(60)
     voices.give_up(61)
     assert sent[-1] == (60, 0)
