@@ -103,6 +103,34 @@ def test_an_answer_that_knows_nothing_of_what_was_struck_at_the_tick_takes_none_
     assert (stage.begun, stage.ended) == ([48, 52, 45], [])
 
 
+def prepared(*pitches: int) -> Stage:
+    """What is to be sent at the tick is known; the tick is still to come."""
+    stage = Stage()
+    stage.performance.advance(-0.03)
+    stage.answer(chord(*pitches), -0.025)
+    stage.performance.advance(stage.performance.due())
+    assert (stage.begun, stage.performance.due()) == ([], 0.0)
+    return stage
+
+
+def test_what_the_player_does_after_the_tick_was_prepared_still_counts() -> None:
+    stage = prepared(48, 52)
+    stage.strike(52, -0.001)
+    stage.performance.advance(0.0)
+    assert stage.begun == [48]
+
+
+def test_what_was_released_after_the_next_tick_was_prepared_is_held_by_nobody() -> None:
+    stage = prepared(48)
+    stage.performance.advance(0.0)
+    stage.performance.advance(0.095)
+    stage.answer(held(48), 0.1)
+    stage.performance.advance(stage.performance.due())
+    stage.performance.release()
+    stage.performance.advance(0.125)
+    assert (stage.begun, stage.ended) == ([48, 48], [48]), "it is struck anew"
+
+
 def test_it_is_asked_for_the_next_frame_instead_where_that_is_due() -> None:
     stage = struck_at_the_tick_while_asked_again()
     due = stage.performance.due()

@@ -10,6 +10,7 @@ from jam import sounding
 
 from improv.errors import ImprovError
 from improv.live.ports import Patchbay, Port, PortList
+from improv.live.ports.backend import choose_backend, discard
 from improv.live.ports.patchbay import POLL_SECONDS
 
 pytestmark = pytest.mark.jack
@@ -101,6 +102,19 @@ def test_other_programs_ports_are_listed_and_our_own_are_not(patchbay: Patchbay,
     patchbay.open_input("virtual", Ear())
     patchbay.open_output("virtual")
     assert patchbay.list_ports() == PortList("JACK", ["keyboard:out"], ["daw:in"], virtual=True)
+
+
+@pytest.mark.usefixtures("jack_server")
+@pytest.mark.parametrize("kind", ["input", "output"])
+def test_ports_are_listed_as_rtmidi_does_it_without_its_help(midi_peer: Start, kind: str) -> None:
+    midi_peer("play", "keyboard")
+    midi_peer("record", "daw")
+    backend = choose_backend()
+    pulse, lister = backend.pulse(), {"input": backend.new_input, "output": backend.new_output}[kind]("lister")
+    eventually(lambda: pulse.ports(kind) is not None)
+    assert pulse.ports(kind) == lister.get_ports()
+    assert len(lister.get_ports()) >= 1
+    discard(lister)
 
 
 def test_cables_to_our_virtual_ports_are_listed_and_laid_again_for_the_next(

@@ -271,9 +271,10 @@ class Patchbay:
         if not port.virtual:
             names = self._backend.names(self._listed(port.kind))
             found = [port.name] if port.name in names else matching(list(names), port.wanted)
-            if len(found) != 1:
-                return
-            port.name = found[0]
+            before, port.spotted = port.spotted, found[0] if len(found) == 1 else None
+            if port.spotted is None or port.spotted != before:
+                return  # JACK lists a port before its program knows of it, which loses what comes that soon
+            port.name = port.spotted
         with contextlib.suppress(OSError):  # it has just gone again
             self._connect(port)
             self._changes.append((port, True))

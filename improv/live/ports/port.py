@@ -30,6 +30,7 @@ class Port:
         wanted: `virtual`, or the name or part of a name the port was opened by.
         name: its name as other programs (virtual) or people (a device) know it.
         listed: the name under which the backend lists it while it is there.
+        spotted: what the patchbay saw, looking for it, the last time.
         lost: whether it broke under its user and the patchbay has not yet dealt with it.
         stalled: whether its system lives but does not go on.
         trouble: why it is not connected, in one line.
@@ -41,6 +42,7 @@ class Port:
         self.wanted = wanted
         self.name = wanted
         self.listed: str | None = None
+        self.spotted: str | None = None
         self.lost = self.stalled = False
         self.trouble = ""
         self._client: Any = None  # the rtmidi object, which outlives a cable: a new one costs JACK fifty milliseconds
@@ -86,6 +88,7 @@ class Port:
         except ValueError as error:  # rtmidi's for a number that is no more
             raise OSError(str(error)) from error
         self.lost = self.stalled = False
+        self.spotted = None
         self._midi = self._client
 
     def set_stalled(self, stalled: bool) -> None:
