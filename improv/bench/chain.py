@@ -36,17 +36,16 @@ LARGER_BARS = {FIRST: times_better(7)}
 
 
 def chain(rounds: int = ROUNDS, seconds: float = 6.0) -> Iterator[Result]:
-    """Figures of the frame; `seconds` is for each of those whose 99th percentile is told."""
+    """Figures of the frame; `seconds` is for each that is measured beside a busy thread, a part of it for a GPU's."""
     torch.set_num_threads(1)
     model, larger = bundled_weights(150, 100), bundled_weights(512, 512)
     yield from _beside_others(model, rounds, BARS)
     yield from _longer(model, rounds)
     yield from _beside_a_busy_thread(model, seconds)
     yield from _beside_others(larger, rounds, LARGER_BARS)
-    for sampler in runnable():
-        if sampler not in ("cpu", "torch"):
-            yield from _on_the_gpu(sampler, model, seconds)
-            yield from _on_the_gpu(sampler, larger, seconds)
+    on_the_gpu = [sampler for sampler in runnable() if sampler not in ("cpu", "torch")]
+    for one in (model, larger) if on_the_gpu else ():
+        yield from _on_the_gpu(on_the_gpu, one, seconds / TURNS)
 
 
 def bundled_weights(hidden: int, recurrent: int) -> SequenceModel:
@@ -151,19 +150,19 @@ def _busy_thread(switch_interval: float) -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _on_the_gpu(sampler: str, model: SequenceModel, seconds: float) -> Iterator[Result]:
+def _on_the_gpu(samplers: list[str], model: SequenceModel, seconds: float) -> Iterator[Result]:
     """Chains alone, from the host's memory to the host's memory, beside torch eager on the CPU."""
     p = model.rbm
     assert isinstance(p, ConditionalRbm)
     for k in (25, 1000):
         for n in (1, 256):
             b_v, b_h = (np.tile(bias.numpy(), (n, 1)) for bias in (p.b_v, p.b_h))
-            start, figures = np.zeros(b_v.shape, np.uint8), {}
-            for name in (sampler, "torch"):
-                task = partial(make_chain(p.W.numpy(), 0, name).sample, b_v, b_h, start, k, 1.0)
+            start, taken = np.zeros(b_v.shape, np.uint8), {}
+            for sampler in ("torch", *samplers):
+                task = partial(make_chain(p.W.numpy(), 0, sampler).sample, b_v, b_h, start, k, 1.0)
                 task()
-                taken = durations(task, seconds)
-                figures[name] = [1e6 * float(np.percentile(taken, percent)) for percent in (50, 99)]
-            for at, percent in enumerate(("p50", "p99")):
-                name = f"{sampler} chain, {p.W.shape[0]}x{p.W.shape[1]}, k = {k}, N = {n}, {percent}"
-                yield Result(name, figures[sampler][at], "us", figures["torch"][at], "torch on the CPU")
+                taken[sampler] = 1e6 * np.percentile(durations(task, seconds), (50, 99))
+            for sampler in samplers:
+                for percent, ours, torchs in zip(("p50", "p99"), taken[sampler], taken["torch"], strict=True):
+                    name = f"{sampler} chain, {p.W.shape[0]}x{p.W.shape[1]}, k = {k}, N = {n}, {percent}"
+                    yield Result(name, float(ours), "us", float(torchs), "torch on the CPU")

@@ -34,7 +34,7 @@ DRUMS = 9
 SUSTAIN = 64
 """The controller that is the sustain pedal."""
 
-MAX_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024  # our own take of eight hours has five
 MAX_BEATS = 100_000
 # A number that never ends makes a parser gather an ever longer integer, for hours; no text or number needs so much.
 _ENDLESS = re.compile(rb"[\x80-\xff]{4096}")
