@@ -43,9 +43,9 @@ def chain(rounds: int = ROUNDS, seconds: float = 6.0) -> Iterator[Result]:
     yield from _longer(model, rounds)
     yield from _beside_a_busy_thread(model, seconds)
     yield from _beside_others(larger, rounds, LARGER_BARS)
-    on_the_gpu = [sampler for sampler in runnable() if sampler not in ("cpu", "torch")]
-    for one in (model, larger) if on_the_gpu else ():
-        yield from _on_the_gpu(on_the_gpu, one, seconds / TURNS)
+    gpus = [sampler for sampler in runnable() if sampler not in ("cpu", "torch")]
+    for one in (model, larger) if gpus else ():
+        yield from _many_chains(["cpu", *gpus], one, seconds / TURNS)
 
 
 def bundled_weights(hidden: int, recurrent: int) -> SequenceModel:
@@ -150,7 +150,7 @@ def _busy_thread(switch_interval: float) -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _on_the_gpu(samplers: list[str], model: SequenceModel, seconds: float) -> Iterator[Result]:
+def _many_chains(samplers: list[str], model: SequenceModel, seconds: float) -> Iterator[Result]:
     """Chains alone, from the host's memory to the host's memory, beside torch eager on the CPU."""
     p = model.rbm
     assert isinstance(p, ConditionalRbm)

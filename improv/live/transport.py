@@ -140,9 +140,8 @@ class Transport:
 
     def _partner_notes(self, notes: Notes) -> None:
         beats = []
-        for (
-            note
-        ) in notes:  # all are sent before any is told of: whoever is told of one wakes, and keeps the next waiting
+        # All are sent before any is told of: whoever is told of one wakes, and would keep the next one waiting.
+        for note in notes:
             self._outputs.partner(*note)
             beats.append(self.beat(self._clock.now()))
         for (pitch, velocity), beat in zip(notes, beats, strict=True):

@@ -34,8 +34,8 @@ DRUMS = 9
 SUSTAIN = 64
 """The controller that is the sustain pedal."""
 
-MAX_BYTES = 8 * 1024 * 1024  # our own take of eight hours has five
-MAX_BEATS = 100_000
+MAX_BYTES = 8 * 1024 * 1024  # eight hours of jamming are five
+MAX_BEATS = 150_000  # eight hours of the fastest tempo
 # A number that never ends makes a parser gather an ever longer integer, for hours; no text or number needs so much.
 _ENDLESS = re.compile(rb"[\x80-\xff]{4096}")
 _MICROSECONDS_PER_MINUTE = 60_000_000

@@ -7,7 +7,6 @@ from a busy thread would take longer.
 
 from typing import Protocol
 
-import numpy as np
 import torch
 from numba import njit
 
@@ -99,8 +98,8 @@ class CompiledMemory:
 
     def hear(self, inputs: Floats) -> None:
         """See Memory."""
-        several = len(inputs) > TOGETHER
-        for some in np.array_split(inputs, -(-len(inputs) // TOGETHER)) if several else (inputs,):
+        for first in range(0, len(inputs), TOGETHER):
+            some = inputs[first : first + TOGETHER]
             self._hear(some, *self._weights, self._u)  # type: ignore[call-arg]
             if self._tied is not None:
                 self._tied.hear(some)

@@ -20,8 +20,8 @@ from improv.sampling.chain import FREE, Bits, Floats, Sample, in_blocks
 
 BLOCK = 200  # steps between two looks at the clock, each of which waits for the GPU
 TILE_WEIGHTS = 1 << 12  # of W in registers at a time
-WARPS = 8  # with these two it is the fastest on an H200; with all of W in registers, four times as slow
-ALIGNED = 32  # numbers of which a buffer begins at a multiple
+WARPS = 8  # the fastest of those tried on an H200 at 88x150; with all of W in registers it takes four times as long
+ALIGNED = 32  # every array begins at a multiple of so many float32s, so that it can be read in wide loads
 
 
 def sizes(n_visible: int, n_hidden: int, tile_weights: int = TILE_WEIGHTS) -> dict[str, int]:

@@ -120,6 +120,25 @@ def test_what_the_player_does_after_the_tick_was_prepared_still_counts() -> None
     assert stage.begun == [48]
 
 
+def test_an_answer_that_comes_after_the_tick_was_prepared_is_played_at_it() -> None:
+    stage = Stage()
+    stage.performance.advance(-0.03)
+    stage.performance.advance(stage.performance.due())
+    stage.answer(chord(48), -0.001)
+    stage.performance.advance(0.0)
+    assert (stage.begun, stage.performance.missed) == ([48], 0)
+
+
+def test_an_answer_that_stays_away_though_the_tick_was_prepared_is_missed_and_played_a_little_later() -> None:
+    stage = Stage()
+    stage.performance.advance(-0.03)
+    stage.performance.advance(stage.performance.due())
+    stage.performance.advance(0.0)
+    assert (stage.begun, stage.performance.missed) == ([], 1)
+    stage.answer(chord(48), 0.005)
+    assert stage.begun == [48]
+
+
 def test_what_was_released_after_the_next_tick_was_prepared_is_held_by_nobody() -> None:
     stage = prepared(48)
     stage.performance.advance(0.0)

@@ -41,7 +41,7 @@ class Patchbay:
     """Opens ports by name and watches them from a thread of its own.
 
     A port that is not there yet, or vanishes (unplugged, its program killed, the server gone or stalled), is connected
-    as soon as it is there.
+    once it has been there for two looks.
 
     Args:
         on_change: called with a port and whether it has been connected; where it has not been found, was disconnected
@@ -273,7 +273,7 @@ class Patchbay:
             found = [port.name] if port.name in names else matching(list(names), port.wanted)
             before, port.spotted = port.spotted, found[0] if len(found) == 1 else None
             if port.spotted is None or port.spotted != before:
-                return  # JACK lists a port before its program knows of it, which loses what comes that soon
+                return  # a program's port can be listed before that program knows of it, and loses what is sent then
             port.name = port.spotted
         with contextlib.suppress(OSError):  # it has just gone again
             self._connect(port)

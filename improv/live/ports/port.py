@@ -30,7 +30,7 @@ class Port:
         wanted: `virtual`, or the name or part of a name the port was opened by.
         name: its name as other programs (virtual) or people (a device) know it.
         listed: the name under which the backend lists it while it is there.
-        spotted: what the patchbay saw, looking for it, the last time.
+        spotted: the port that the patchbay found, looking for it, when it looked last.
         lost: whether it broke under its user and the patchbay has not yet dealt with it.
         stalled: whether its system lives but does not go on.
         trouble: why it is not connected, in one line.
@@ -88,7 +88,6 @@ class Port:
         except ValueError as error:  # rtmidi's for a number that is no more
             raise OSError(str(error)) from error
         self.lost = self.stalled = False
-        self.spotted = None
         self._midi = self._client
 
     def set_stalled(self, stalled: bool) -> None:
@@ -112,7 +111,7 @@ class Port:
         """From here on no message is on its way."""
         with self._lock:  # a send holds it only as long as it takes
             midi, self._midi = self._midi, None
-        self.listed, self.lost = None, False
+        self.listed, self.spotted, self.lost = None, None, False
         return midi
 
     def _own_names(self, backend: Backend) -> tuple[str, str]:

@@ -30,7 +30,7 @@ class SysexEnder:
 
     def look(self) -> None:
         """Remember what is there before the input's port comes."""
-        self._before = self._midi.get_ports()
+        self._before = self._ports()
 
     def aim(self) -> None:
         """Lay the cable to the one port that has come since, and begin.
@@ -38,8 +38,11 @@ class SysexEnder:
         Raises:
             OSError: it has gone again.
         """
-        ports = self._midi.get_ports()
-        new = [number for number, name in enumerate(ports) if name.startswith("improv in") and name not in self._before]
+        new = [
+            number
+            for number, name in enumerate(self._ports())
+            if name.startswith("improv in") and name not in self._before
+        ]
         if not new:
             raise OSError("the input has gone again")
         self._midi.open_port(new[0], "end of sysex")
@@ -56,6 +59,10 @@ class SysexEnder:
         """Hand the rtmidi object to `how`."""
         self._stop()
         how(self._midi)
+
+    def _ports(self) -> list[str]:
+        ports = self._pulse.ports("output")
+        return list(self._midi.get_ports()) if ports is None else ports
 
     def _stop(self) -> None:
         self._resting.set()
