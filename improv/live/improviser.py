@@ -21,8 +21,8 @@ from improv.music.pianoroll import SOUNDING, STRUCK, Frame, silence, transpose
 from improv.sampling.chain import FREE
 from improv.sampling.frames import FrameSampler
 
-# Frames kept, from which the state is rebuilt when the key changes, in 5 ms: with 256 it takes 20, and a tick is missed,
-# for 0.03 nats in a frame at most.
+# Frames kept, from which the state is rebuilt when the key changes, in 5 ms. With 256 that takes 20, and a tick is
+# missed, for 0.03 nats in a frame at most.
 MEMORY = 64
 
 

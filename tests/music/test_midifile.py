@@ -151,7 +151,7 @@ def test_an_odd_metre_or_tempo_is_not_believed(tmp_path: Path) -> None:
         (file_of(b"\x00\xff\x51\x00" + NOTE), "not a valid MIDI file"),  # a tempo without its number
         (file_of(b"\x00\x3c\x40" + NOTE), "running status"),
         (file_of(b"\xff\xff\xff\x7f" * 2 + NOTE), "."),
-        (file_of(b"\xbf\xff\xff\x7f" + NOTE[1:]), "longer than 100000 beats"),
+        (file_of(b"\xbf\xff\xff\x7f" + NOTE[1:]), "longer than 150000 beats"),
         (file_of(b"\x00\xff\x01\xff\xff\xff\x7f" + NOTE), "exceeds maximum length"),
         (file_of(b"\xff" * MAX_BYTES), "larger than"),
         (file_of(b"\xff" * (MAX_BYTES - 100)), "number without end"),
