@@ -87,6 +87,7 @@ class Port:
             self._client.open_virtual_port(port) if index is None else self._client.open_port(index, port)
         except ValueError as error:  # rtmidi's for a number that is no more
             raise OSError(str(error)) from error
+        self._settle()
         self.lost = self.stalled = False
         self._midi = self._client
 
@@ -113,6 +114,9 @@ class Port:
             midi, self._midi = self._midi, None
         self.listed, self.spotted, self.lost = None, None, False
         return midi
+
+    def _settle(self) -> None:
+        """Waits until what was opened is in use."""
 
     def _own_names(self, backend: Backend) -> tuple[str, str]:
         raise NotImplementedError
@@ -241,6 +245,9 @@ class OutputPort(Port):
         super().set_stalled(stalled)
         if resumes:
             self._end_notes()
+
+    def _settle(self) -> None:
+        self._pulse.beats()  # what is sent in the cycle in which JACK lays a cable is lost
 
     def _end_notes(self) -> None:
         with self._lock:
