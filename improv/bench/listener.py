@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from typing import Any
 
@@ -12,8 +11,10 @@ from numpy.typing import NDArray
 from improv.errors import ImprovError
 from improv.live.outputs import NOTE_OFF, NOTE_ON
 from improv.live.ports.backend import choose_backend, discard
+from improv.live.ports.jack import Pulse
 
 CABLE_SECONDS = 30.0
+POLL_SECONDS = 0.05
 
 
 class Listener:
@@ -72,24 +73,22 @@ def connect(source: str, target: str) -> None:
     Raises:
         ImprovError: they do not come.
     """
-    deadline = time.monotonic() + CABLE_SECONDS
-    while not _connected(source, target):
+    # By a client that is there already: JACK's own program comes and goes as one, and where the graph changes so often
+    # while others come, the server may from then on wait for nobody in every cycle.
+    pulse, deadline = choose_backend().pulse(), time.monotonic() + CABLE_SECONDS
+    while target not in pulse.cables(source):
         if time.monotonic() > deadline:
             raise ImprovError(
                 f"there is no cable from {source} to {target}: the program that one of them belongs to fails"
             )
-        time.sleep(0.2)
+        if pulse.beats() and source in _listed(pulse) and target in _listed(pulse):
+            pulse.lay(source, target)
+        else:
+            time.sleep(POLL_SECONDS)
 
 
-def _connected(source: str, target: str) -> bool:
-    """Whether a cable could be laid; a server that hangs lays none."""
-    try:
-        tried = subprocess.run(
-            ["jack_connect", source, target], capture_output=True, check=False, timeout=CABLE_SECONDS
-        )
-    except subprocess.TimeoutExpired:
-        return False
-    return tried.returncode == 0
+def _listed(pulse: Pulse) -> list[str]:
+    return [port for kind in ("input", "output") for port in pulse.ports(kind) or []]
 
 
 def lateness(onsets: NDArray[np.float64], frame: float) -> NDArray[np.float64]:

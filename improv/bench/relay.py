@@ -23,8 +23,8 @@ def main() -> None:
         target.send_message([status & 0xF0 | channel, *data])
 
     target.open_virtual_port("out")
-    source.set_callback(pass_on)
     source.open_virtual_port("in")
+    source.set_callback(pass_on)  # last: while a port is opened, JACK's thread would wait for the interpreter for ever
     threading.Event().wait()
 
 
