@@ -17,9 +17,9 @@ play: $(VENV)/.installed system-run
 	@if $(BIN)/python -c "$(OPENS)" 2>/dev/null; then \
 	    $(BIN)/improv play; \
 	else \
-	    echo "no window can be opened here: a tune is played with the partner for a minute"; \
+	    echo "no window can be opened here: a tune is played with the partner, which takes a good minute"; \
 	    rm -f take.mid take.png; \
-	    $(BIN)/improv play --headless --input assets/demo.mid --seconds 60 --record take.mid --plot take.png; \
+	    $(BIN)/improv play --headless --input assets/demo.mid --record take.mid --plot take.png; \
 	fi
 
 test: $(VENV)/.tested system-test lint
