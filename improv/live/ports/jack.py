@@ -37,6 +37,11 @@ class Pulse:
         """The ports of a kind (`input`, which can be listened to, or `output`) in rtmidi's order; None: ask rtmidi."""
         return None
 
+    def listed(self, kind: str, midi: Any) -> list[str]:
+        """The same, by the rtmidi object `midi` of that kind where it must be asked."""
+        ports = self.ports(kind)
+        return list(midi.get_ports()) if ports is None else ports
+
     @property
     def sees_cables(self) -> bool:
         """Whether `cables` tells of all there are."""

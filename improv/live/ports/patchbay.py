@@ -190,8 +190,7 @@ class Patchbay:
         return not self._stalled and self._pulse.beats()
 
     def _listed(self, kind: str) -> list[str]:
-        listed = self._pulse.ports(kind)
-        return list(self._listers[kind].get_ports()) if listed is None else listed
+        return self._pulse.listed(kind, self._listers[kind])
 
     # --- watching -------------------------------------------------------------------------------------------------
 

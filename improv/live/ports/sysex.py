@@ -30,7 +30,7 @@ class SysexEnder:
 
     def look(self) -> None:
         """Remember what is there before the input's port comes."""
-        self._before = self._ports()
+        self._before = self._pulse.listed("output", self._midi)
 
     def aim(self) -> None:
         """Lay the cable to the one port that has come since, and begin.
@@ -40,7 +40,7 @@ class SysexEnder:
         """
         new = [
             number
-            for number, name in enumerate(self._ports())
+            for number, name in enumerate(self._pulse.listed("output", self._midi))
             if name.startswith("improv in") and name not in self._before
         ]
         if not new:
@@ -59,10 +59,6 @@ class SysexEnder:
         """Hand the rtmidi object to `how`."""
         self._stop()
         how(self._midi)
-
-    def _ports(self) -> list[str]:
-        ports = self._pulse.ports("output")
-        return list(self._midi.get_ports()) if ports is None else ports
 
     def _stop(self) -> None:
         self._resting.set()
