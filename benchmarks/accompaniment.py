@@ -2,11 +2,12 @@
 
 The melody, a tune's highest voice, is the player's; everything else is the partner's. Twice over every tune: once the
 partner is told after every frame what the tune really has, which shows how often it would have played that; once it
-hears itself, as in a jam, which shows whether it stays in key and moves. Prints a line for every model and k, after one
-for what the tunes themselves have.
+hears itself, as in a jam, several times, which shows whether it stays in key and moves. Prints a line for every model
+and k, after one for what the tunes themselves have.
 """
 
 import argparse
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,11 @@ from improv.live.improviser import Improviser
 from improv.live.modes import Turn
 from improv.model import checkpoint
 from improv.model.sequence_model import SequenceModel
-from improv.music.key import KEYS, key_of, parse_key
+from improv.music.key import key_of
 from improv.music.pianoroll import SOUNDING, Frame, PianoRoll
 from improv.train.corpus import Reading, read_corpus
 
 DUET = Turn(partner_plays=True, clamped=True, whose="both")
-C_MAJOR = next(key for key in KEYS if key == parse_key("C"))
 
 
 def melody_of(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -35,9 +35,9 @@ def melody_of(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return frames & only
 
 
-def play(model: SequenceModel, roll: PianoRoll, controls: Controls, told: bool) -> NDArray[np.uint8]:
+def play(model: SequenceModel, roll: PianoRoll, controls: Controls, seed: int, told: bool) -> NDArray[np.uint8]:
     """What the partner sounds with the tune's melody, [T, n_pitches]."""
-    improviser = Improviser(model, seed=0, key=C_MAJOR)
+    improviser = Improviser(model, seed=seed, key=key_of(roll))
     improviser.forget(-roll.downbeat, roll.bar_beats)
     melody, played = melody_of(roll.frames), list[Frame]()
     for tune, player in zip(roll.frames, melody, strict=True):
@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=6, help="only every so-manieth tune (default 6)")
     parser.add_argument("--k", nargs="+", type=int, default=[Controls().k])
     parser.add_argument("--temperature", type=float, default=Controls().temperature)
+    parser.add_argument("--seeds", type=int, default=3, help="jams with each (default 3)")
     parser.add_argument("--frames", type=int, default=512, help="of each tune at most (default 512)")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -92,9 +93,11 @@ def main() -> None:
         model, _ = checkpoint.load(path)
         for k in args.k:
             controls = Controls(temperature=args.temperature, k=k)
-            right = accuracy([play(model, roll, controls, told=True) for roll in rolls], truth)
-            jammed = texture([play(model, roll, controls, told=False) for roll in rolls], rolls)
-            print(f"{path.name}  k {k:4d}  {told({'accuracy': right, **jammed})}", flush=True)
+            right = accuracy([play(model, roll, controls, 0, told=True) for roll in rolls], truth)
+            several = range(args.seeds), rolls
+            jammed = [play(model, roll, controls, seed, told=False) for seed, roll in itertools.product(*several)]
+            figures = {"accuracy": right, **texture(jammed, [*rolls] * args.seeds)}
+            print(f"{path.name}  k {k:4d}  {told(figures)}", flush=True)
 
 
 if __name__ == "__main__":

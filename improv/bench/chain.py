@@ -87,9 +87,10 @@ def ours(model: SequenceModel, k: int) -> Task:
     """The frame as the live partner computes it."""
     sampler = FrameSampler(model, 0, "cpu", burn_in=0)
     free, heard = np.full(model.config.n_visible, FREE, np.int8), np.zeros((1, model.config.n_inputs), np.float32)
+    lean = np.zeros(model.config.n_visible, np.float32)
 
     def frame() -> None:
-        v, _ = sampler.sample(free, 1.0, k)
+        v, _ = sampler.sample(free, lean, 1.0, k)
         heard[0] = v
         sampler.hear(heard)
         sampler.go_on()

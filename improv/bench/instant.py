@@ -33,7 +33,7 @@ CHANNEL, RELAYED = 15, 14  # the player's and the relay's, by which the listener
 AFTER = 0.2  # of a frame after its tick the note is struck
 ANSWERED = 0.75  # of a frame, to just before the next tick: what comes there is not this note's answer
 FRAMES = 2  # from one note to the next
-EAGER, WILD = 2.0, 1.5  # added to the bundled partner's visible biases, and the temperature: most notes get an answer
+EAGER, WILD = 2.0, 2.2  # added to the bundled partner's visible biases, and the temperature: most notes get an answer
 LIMIT_MS = 5.0  # for the answer at the 99th percentile, beyond what the ports take in the median
 
 

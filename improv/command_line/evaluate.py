@@ -77,6 +77,9 @@ def run(args: argparse.Namespace) -> int:
         raise ImprovError(f"the data's frames last {corpus.grid:g} beats, the model's {model.config.grid:g}")
     if model.config.onsets and not corpus.articulated:
         print("note: .npz rolls do not tell held from repeated notes, which this model does", file=sys.stderr)
+    if model.rbm is not None:
+        print("note: an RBM's likelihood is estimated frame by frame, in minutes; fewer --chains or --betas are faster",
+              file=sys.stderr)  # fmt: skip
     effort = Effort(args.chains, args.betas, args.free_frames)
     controls, played = Controls.of(knob_values(args)), list[PianoRoll]()
     frames = sum(len(roll) for roll in pieces)
@@ -119,7 +122,7 @@ def _table(figures: dict[str, Any]) -> str:
         ("accuracy", f"{100 * figures['accuracy']:.1f} %",
          f"repeating the previous frame: {100 * figures['copy_accuracy']:.1f} %"),
         ("frames", str(figures["frames"]), "" if split == "files" else f"split {split}"),
-        ("playing alone:", "", ""),
+        ("playing alone:", "", f"temperature {figures['temperature']:g}, k {figures['k']}"),
         ("  notes per frame", f"{free['notes_per_frame']:.2f}", f"data: {free['notes_per_frame_data']:.2f}"),
         ("  repeated frames", f"{100 * free['repeated']:.1f} %", f"data: {100 * free['repeated_data']:.1f} %"),
         ("  silent frames", f"{100 * free['silent']:.1f} %", f"data: {100 * free['silent_data']:.1f} %"),

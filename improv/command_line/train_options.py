@@ -4,7 +4,7 @@ import argparse
 from dataclasses import fields
 
 from improv.command_line.options import whole
-from improv.model.config import CORES, ESTIMATORS, SIZES, Config
+from improv.model.config import CORES, ESTIMATORS, MAX_HEAT, MIN_HEAT, SIZES, Config
 from improv.train.presets import PRESETS
 from improv.train.recipe import CHOICES, RANGES, Recipe
 
@@ -18,9 +18,12 @@ MODEL_HELP = {
     "onsets": "tell struck from held notes, by a second unit per pitch",
     "bars": "tell the memory the place in the bar; piano-rolls are taken to begin on a bar line",
     "learn_u0": "learn the memory's initial state, or leave it at zero",
+    "temperature": "of the chain where the player's knob stands at 1, best where the partner, alone, repeats itself as "
+    "much as the music",
     "low": "the lowest pitch, as a MIDI number",
     "n_pitches": "number of pitches",
 }
+MODEL_RANGES = {**SIZES, "temperature": (MIN_HEAT, MAX_HEAT)}
 MODEL_CHOICES = {"core": CORES, "estimator": ESTIMATORS}
 MODEL_OPTIONS = tuple(MODEL_HELP)
 
@@ -67,7 +70,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """The sizes and the kind of the model: the fields of Config that are free."""
     group = parser.add_argument_group("the model")
     for name, text in MODEL_HELP.items():
-        told = f"{_with_range(text, SIZES.get(name))} ({_defaults(name, of_model=True)})"
+        told = f"{_with_range(text, MODEL_RANGES.get(name))} ({_defaults(name, of_model=True)})"
         _add(group, name, told, getattr(Config, name), MODEL_CHOICES.get(name))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from improv.knobs import Controls, K
-from improv.live.listening import KeyListener, Register
+from improv.live.listening import KeyListener, Register, leaning
 from improv.live.modes import Turn
 from improv.model.sequence_model import SequenceModel
 from improv.music.key import Key
@@ -111,7 +111,9 @@ class Improviser:
         going_on = silence(self.config.n_pitches) if struck is None else self._own
         clamp = (transpose(part, self._shift) for part in (begun, going_on))
         held = self._held(known, *clamp) if turn.clamped else free
-        v, self.steps = self._frames.sample(held, controls.temperature, controls.k, deadline)
+        lean = leaning(self.key, self.config)
+        temperature = controls.temperature * self.config.temperature
+        v, self.steps = self._frames.sample(held, lean, temperature, controls.k, deadline)
         # At the edge of the range pitches are folded, so the player's must be left out in both keys.
         own = self.model.decode(v, previous) & (1 - known[SOUNDING])
         frame = transpose(own, -self._shift) & (1 - player[SOUNDING])

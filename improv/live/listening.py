@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from improv.model.config import Config
 from improv.music.key import Key, estimate
 from improv.music.pianoroll import SOUNDING, Frame
 
@@ -14,6 +16,7 @@ KEY_HALF_LIFE = 32.0  # beats after which a note weighs half in the key
 REGISTER_BEATS = 8.0  # of the player's notes that say which register is theirs
 MIDDLE_C = 60
 KEY_MARGIN = 0.05  # how much better in correlation another key must fit for the partner to change to it
+LEANING = 1.0  # nats by which the partner, knowing the key, prefers its notes to others
 ONE_HAND = 26  # semitones between the lowest and the highest of those notes; beyond, two hands play
 
 
@@ -61,3 +64,17 @@ class Register:
         if columns.mean() + self._low >= MIDDLE_C:
             return slice(max(0, int(columns.min()) + shift), None)
         return slice(0, max(0, int(columns.max()) + shift + 1))
+
+
+@cache
+def leaning(key: Key | None, config: Config) -> NDArray[np.float32]:
+    """What knowing the key adds to the model's visible biases, [V]: what its scale has not is less likely by LEANING.
+
+    The model has learned from music in C major and C minor and must guess by the notes which it is. Once it has taken
+    one for the other it hears itself play that, and stays there.
+    """
+    lean = np.zeros((config.channels, config.n_pitches), np.float32)
+    if key is not None and config.normalised:
+        pitch_classes = (config.low + np.arange(config.n_pitches)) % 12
+        lean[:, ~np.isin(pitch_classes, list(Key(0, key.minor).harmonic))] = -LEANING
+    return lean.reshape(config.n_visible)

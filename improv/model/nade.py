@@ -66,6 +66,7 @@ class Nade(Conditional):
         generator: torch.Generator | None = None,
         temperature: float = 1.0,
         held: Tensor | None = None,
+        lean: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """One sample for every past [N, ...]: v [N, V], and its log-probability [N].
 
@@ -73,8 +74,10 @@ class Nade(Conditional):
             temperature: divides the log-odds.
             held: clamp of the units [N, V]: negative leaves a unit free, 0 and 1 hold it there. What is clamped is
                 never drawn, and what comes later in the order knows of it.
+            lean: added to b_v, [V].
         """
         b_v, pre = self.biases(past)
+        b_v = b_v if lean is None else b_v + lean
         v, log_p = torch.zeros_like(b_v), b_v.new_zeros(len(b_v))
         for unit in self.order:
             logit = (b_v[:, unit] + torch.sigmoid(pre) @ self.U[unit]) / temperature
@@ -139,6 +142,7 @@ class TiedNade(nn.Module):
         generator: torch.Generator | None = None,
         temperature: float = 1.0,
         held: Tensor | None = None,
+        lean: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """One sample for every past [N, ...]: v [N, V], and its log-probability [N].
 
@@ -146,8 +150,10 @@ class TiedNade(nn.Module):
             temperature: divides the log-odds.
             held: clamp of the units [N, V]: negative leaves a unit free, 0 and 1 hold it there. What is clamped is
                 never drawn, and what comes later in the order knows of it.
+            lean: added to b_v, [V].
         """
         pre, b_v = self.start(past)
+        b_v = b_v if lean is None else b_v + lean
         n = self.config.n_pitches
         heard = self.above.matrix().view(self.config.n_visible, n, -1)
         v, log_p = torch.zeros_like(b_v), b_v.new_zeros(len(b_v))

@@ -53,10 +53,12 @@ class FrameSampler:
         self._sampled = False
 
     def sample(
-        self, held: NDArray[np.int8], temperature: float, k: int, deadline: float = math.inf
+        self, held: NDArray[np.int8], lean: Floats, temperature: float, k: int, deadline: float = math.inf
     ) -> tuple[Bits, int]:
-        """Visible units [V] of the next frame at the clamp `held` [V], and how many Gibbs steps there were: `k`, with
-        the burn-in where there is one, or as many as end before `deadline` (see Chain).
+        """Visible units [V] of the next frame at the clamp `held` [V], `lean` [V] added to their biases.
+
+        Also how many Gibbs steps there were: `k`, with the burn-in where there is one, or as many as end before
+        `deadline` (see Chain).
 
         The chain starts where NADE proposes, else from silence: from the frame before, it would but repeat that.
 
@@ -69,11 +71,12 @@ class FrameSampler:
         self._sampled = True
         start = self._silence
         if self._nade is not None:
-            start = self._nade.sample(self._memory.past(), temperature, held)
+            start = self._nade.sample(self._memory.past(), lean, temperature, held)
         if self._chain is None:
             return start, 0  # which NADE has drawn: without either there is no model
         b_v, b_h = self._memory.biases()
-        v, _, steps = self._chain.sample(b_v, b_h, start[None], k + self._burn_in, temperature, held[None], deadline)
+        steps = k + self._burn_in
+        v, _, steps = self._chain.sample(b_v + lean, b_h, start[None], steps, temperature, held[None], deadline)
         return v[0], steps
 
     def _rewind(self) -> None:

@@ -18,8 +18,9 @@ from improv.sampling.weights import array
 class NadeSampler(Protocol):
     """Draws frames from a NADE. What is clamped is never drawn, and what comes later in the order knows of it."""
 
-    def sample(self, past: Past, temperature: float, held: NDArray[np.int8]) -> Bits:
-        """One frame v uint8 [V] given `past` [1, ...], at the clamp `held` [V] (see Chain)."""
+    def sample(self, past: Past, lean: Floats, temperature: float, held: NDArray[np.int8]) -> Bits:
+        """One frame v uint8 [V] given `past` [1, ...], `lean` [V] added to the visible biases, at the clamp `held` [V]
+        (see Chain)."""
 
     def rewind(self) -> None:
         """The next frame is drawn by the random numbers of the last one."""
@@ -33,10 +34,11 @@ class TorchNade:
         self._generator = torch.Generator().manual_seed(seed)
         self._before = self._generator.get_state()
 
-    def sample(self, past: Past, temperature: float, held: NDArray[np.int8]) -> Bits:
+    def sample(self, past: Past, lean: Floats, temperature: float, held: NDArray[np.int8]) -> Bits:
         """See NadeSampler."""
         self._before = self._generator.get_state()
-        v, _ = self._nade.sample(past, self._generator, temperature, torch.from_numpy(held).unsqueeze(0))
+        clamp, leaning = torch.from_numpy(held).unsqueeze(0), torch.from_numpy(lean)
+        v, _ = self._nade.sample(past, self._generator, temperature, clamp, leaning)
         return v[0].numpy().astype(np.uint8)
 
     def rewind(self) -> None:
@@ -60,7 +62,7 @@ class CompiledNade:
         else:
             self._weights = [array(nade.W), array(nade.U)]
 
-    def sample(self, past: Past, temperature: float, held: NDArray[np.int8]) -> Bits:
+    def sample(self, past: Past, lean: Floats, temperature: float, held: NDArray[np.int8]) -> Bits:
         """See NadeSampler."""
         if not self._rewound:
             self._chance = self._drawn()
@@ -70,10 +72,10 @@ class CompiledNade:
         if isinstance(self._nade, TiedNade):
             assert past.s is not None
             pre, b_v = self._start.of(past.u.numpy()[0], past.s.numpy()[0])
-            _tied_sweep(pre, b_v, *self._weights, float(self._nade.sounds), self._order, *args)  # type: ignore[call-arg]
+            _tied_sweep(pre, b_v + lean, *self._weights, float(self._nade.sounds), self._order, *args)  # type: ignore[call-arg]
         else:
             b_v, pre = (array(tensor[0]) for tensor in self._nade.biases(past))
-            _sweep(pre, b_v, *self._weights, self._order, *args)  # type: ignore[call-arg]
+            _sweep(pre, b_v + lean, *self._weights, self._order, *args)  # type: ignore[call-arg]
         return v
 
     def rewind(self) -> None:

@@ -27,6 +27,7 @@ LARGER = replace(BENCHMARK, length=192)
 LARGER_MODEL: dict[str, Any] = {**BENCHMARK_MODEL, "tied": 96, "recurrent": 192}
 JSB = replace(BENCHMARK, epochs=24, batch=16, length=64, input_dropout=0.15, state_dropout=0.15)
 NOTTINGHAM = replace(BENCHMARK, epochs=8, polish_epochs=3, rbm_epochs=3, cd_steps=25, rbm_rate=0.03)
+CHORAL = {"temperature": 0.8}
 BEATS = {"grid": 1.0, "rules": published.SAMPLED}
 EIGHTHS = {"grid": 0.5, "rules": published.SAMPLED}
 NOTTINGHAMS_EIGHTHS = {"grid": 0.5, "rules": published.NOTTINGHAM}
@@ -46,11 +47,11 @@ PRESETS = {
             weight_decay=0.0005,
             alone=0.4,
         ),
-        {"estimator": "both", "tied": 40, "hidden": 704, "recurrent": 192, "core": "gru"},
+        {"estimator": "both", "tied": 40, "hidden": 704, "recurrent": 192, "core": "gru", "temperature": 0.7},
         {"grid": 0.25},
     ),
-    "jsb": Preset("for likelihood on the JSB Chorales' piano-rolls", JSB, BENCHMARK_MODEL, BEATS),
-    "jsb-rbm": Preset(AN_RBM_BESIDE, replace(JSB, rbm_epochs=10, cd_steps=25, rbm_rate=0.03), WITH_RBM, BEATS),
+    "jsb": Preset("for likelihood on the JSB Chorales' piano-rolls", JSB, BENCHMARK_MODEL | CHORAL, BEATS),
+    "jsb-rbm": Preset(AN_RBM_BESIDE, replace(JSB, rbm_epochs=10, cd_steps=25, rbm_rate=0.03), WITH_RBM | CHORAL, BEATS),
     "nottingham": Preset(
         "for likelihood on Nottingham's piano-rolls", replace(LARGER, epochs=12), LARGER_MODEL, NOTTINGHAMS_EIGHTHS
     ),
@@ -61,7 +62,7 @@ PRESETS = {
     "piano-midi": Preset(
         "for likelihood on Piano-midi.de's piano-rolls",
         replace(LARGER, epochs=20, transpose=6, input_dropout=0.15, state_dropout=0.2),
-        LARGER_MODEL,
+        LARGER_MODEL | {"temperature": 1.07},
         EIGHTHS,
     ),
     "tutorial": Preset(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -213,6 +215,20 @@ def test_in_another_key_the_same_music_gets_the_same_answer_in_that_key(model: S
     assert np.array_equal(np.roll(in_c, -key.shift, axis=-1), transposed)
 
 
+@pytest.mark.parametrize(
+    ("key", "pitch_classes"), [("G", {0, 2, 4, 6, 7, 9, 11}), ("G minor", {0, 2, 3, 5, 6, 7, 9, 10})]
+)
+def test_the_partner_prefers_the_notes_of_the_key(model: SequenceModel, key: str, pitch_classes: set[int]) -> None:
+    scale = np.isin((np.arange(88) + 21) % 12, list(pitch_classes))
+    in_scale = [
+        np.mean(
+            [part[SOUNDING][scale].sum() / max(1, part[SOUNDING].sum()) for part in answers(partner, silence(), SOLO)]
+        )
+        for partner in (Improviser(model, 1), Improviser(model, 1, key=parse_key(key)))
+    ]
+    assert in_scale[1] > in_scale[0] + 0.05
+
+
 def test_a_model_that_was_not_normalised_plays_in_no_key(model: SequenceModel) -> None:
     untold = SequenceModel(Config(hidden=16, recurrent=12, core="gru", normalised=False)).eval().requires_grad_(False)
     untold.load_state_dict(model.state_dict())
@@ -308,6 +324,16 @@ def test_the_knobs_are_wired(model: SequenceModel, knobs: Controls) -> None:
     turned, as_it_was = Improviser(model, 1), Improviser(model, 1)
     given = [answers(i, silence(), SOLO, c, 10) for i, c in ((turned, knobs), (as_it_was, CONTROLS))]
     assert not np.array_equal(*given)
+
+
+def test_the_temperature_is_told_in_units_of_the_models_own(model: SequenceModel) -> None:
+    warm = SequenceModel(replace(model.config, temperature=2.0)).eval().requires_grad_(False)
+    warm.load_state_dict(model.state_dict())
+    played = [
+        np.stack(answers(Improviser(m, 1), silence(), SOLO, Controls(t, 5))) for m, t in ((warm, 0.5), (model, 1.0))
+    ]
+    assert played[0].any()
+    assert np.array_equal(*played)
 
 
 def test_a_cold_partner_plays_less_of_what_is_unlikely(model: SequenceModel) -> None:
