@@ -77,9 +77,6 @@ def run(args: argparse.Namespace) -> int:
         raise ImprovError(f"the data's frames last {corpus.grid:g} beats, the model's {model.config.grid:g}")
     if model.config.onsets and not corpus.articulated:
         print("note: .npz rolls do not tell held from repeated notes, which this model does", file=sys.stderr)
-    if model.rbm is not None:
-        print("note: an RBM's likelihood is estimated frame by frame, in minutes; fewer --chains or --betas are faster",
-              file=sys.stderr)  # fmt: skip
     effort = Effort(args.chains, args.betas, args.free_frames)
     controls, played = Controls.of(knob_values(args)), list[PianoRoll]()
     frames = sum(len(roll) for roll in pieces)

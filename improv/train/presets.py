@@ -62,7 +62,7 @@ PRESETS = {
     "piano-midi": Preset(
         "for likelihood on Piano-midi.de's piano-rolls",
         replace(LARGER, epochs=20, transpose=6, input_dropout=0.15, state_dropout=0.2),
-        LARGER_MODEL | {"temperature": 1.07},
+        LARGER_MODEL | {"temperature": 1.1},
         EIGHTHS,
     ),
     "tutorial": Preset(
