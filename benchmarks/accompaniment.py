@@ -7,7 +7,7 @@ and k, after one for what the tunes themselves have.
 """
 
 import argparse
-import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,7 @@ from improv.live.improviser import Improviser
 from improv.live.modes import Turn
 from improv.model import checkpoint
 from improv.model.sequence_model import SequenceModel
-from improv.music.key import key_of
+from improv.music.key import Key, key_of
 from improv.music.pianoroll import SOUNDING, Frame, PianoRoll
 from improv.train.corpus import Reading, read_corpus
 
@@ -35,9 +35,11 @@ def melody_of(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return frames & only
 
 
-def play(model: SequenceModel, roll: PianoRoll, controls: Controls, seed: int, told: bool) -> NDArray[np.uint8]:
-    """What the partner sounds with the tune's melody, [T, n_pitches]."""
-    improviser = Improviser(model, seed=seed, key=key_of(roll))
+def play(
+    model: SequenceModel, roll: PianoRoll, key: Key | None, controls: Controls, seed: int, told: bool
+) -> NDArray[np.uint8]:
+    """What the partner sounds with the tune's melody, [T, n_pitches]; where `key` is None it follows what it hears."""
+    improviser = Improviser(model, seed, key=key)
     improviser.forget(-roll.downbeat, roll.bar_beats)
     melody, played = melody_of(roll.frames), list[Frame]()
     for tune, player in zip(roll.frames, melody, strict=True):
@@ -78,25 +80,25 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=6, help="only every so-manieth tune (default 6)")
     parser.add_argument("--k", nargs="+", type=int, default=[Controls().k])
     parser.add_argument("--temperature", type=float, default=Controls().temperature)
+    parser.add_argument("--hear-key", action="store_true", help="let the partner hear the key from the melody alone")
     parser.add_argument("--seeds", type=int, default=3, help="jams with each (default 3)")
     parser.add_argument("--frames", type=int, default=512, help="of each tune at most (default 512)")
     args = parser.parse_args()
     torch.set_num_threads(1)
     corpus = read_corpus(args.data, Reading(), "valid")
-    rolls = [
-        PianoRoll(roll.frames[: args.frames], roll.grid, roll.low, roll.bar_beats, roll.downbeat)
-        for roll in corpus.splits["valid"][:: args.every]
-    ]
+    whole = corpus.splits["valid"][:: args.every]
+    rolls = [replace(roll, frames=roll.frames[: args.frames]) for roll in whole]
+    keys = [None if args.hear_key else Key(0, key_of(roll).minor) for roll in whole]  # in C, as they have been read
+    tunes = list(zip(rolls, keys, strict=True))
     truth = [(roll.frames & (1 - melody_of(roll.frames)))[:, SOUNDING] for roll in rolls]
     print(f"the {len(rolls)} tunes themselves  {told(texture(truth, rolls))}", flush=True)
     for path in args.models:
         model, _ = checkpoint.load(path)
         for k in args.k:
             controls = Controls(temperature=args.temperature, k=k)
-            right = accuracy([play(model, roll, controls, 0, told=True) for roll in rolls], truth)
-            several = range(args.seeds), rolls
-            jammed = [play(model, roll, controls, seed, told=False) for seed, roll in itertools.product(*several)]
-            figures = {"accuracy": right, **texture(jammed, [*rolls] * args.seeds)}
+            right = accuracy([play(model, *tune, controls, 0, told=True) for tune in tunes], truth)
+            jammed = [play(model, *tune, controls, seed, told=False) for seed in range(args.seeds) for tune in tunes]
+            figures = {"accuracy": right, **texture(jammed, rolls * args.seeds)}
             print(f"{path.name}  k {k:4d}  {told(figures)}", flush=True)
 
 

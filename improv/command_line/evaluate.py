@@ -83,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
     with tqdm(total=frames, unit=" frames", desc="evaluating", leave=False, disable=None) as bar:
         figures = evaluate(model, pieces, effort, args.seed, bar.update, played.append, controls)
     figures |= {"model": str(args.model), "split": split, "temperature": controls.temperature, "k": controls.k}
+    figures["model_temperature"] = config.temperature
     figures["skipped"] = [{"path": path, "reason": reason} for path, reason in corpus.skipped]
     print(json.dumps(figures) if args.json else _table(figures))
     if args.plot:
@@ -119,7 +120,8 @@ def _table(figures: dict[str, Any]) -> str:
         ("accuracy", f"{100 * figures['accuracy']:.1f} %",
          f"repeating the previous frame: {100 * figures['copy_accuracy']:.1f} %"),
         ("frames", str(figures["frames"]), "" if split == "files" else f"split {split}"),
-        ("playing alone:", "", f"temperature {figures['temperature']:g}, k {figures['k']}"),
+        ("playing alone:", "",
+         f"temperature {figures['temperature']:g} (of {figures['model_temperature']:g}), k {figures['k']}"),
         ("  notes per frame", f"{free['notes_per_frame']:.2f}", f"data: {free['notes_per_frame_data']:.2f}"),
         ("  repeated frames", f"{100 * free['repeated']:.1f} %", f"data: {100 * free['repeated_data']:.1f} %"),
         ("  silent frames", f"{100 * free['silent']:.1f} %", f"data: {100 * free['silent_data']:.1f} %"),

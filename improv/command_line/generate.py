@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         prompt = replace(prompt, downbeat=downbeat_of(prompt))
     bar_beats = score.bar_beats if score else BAR_BEATS
     tempo = args.tempo or (min(max(score.tempo, TEMPO.low), TEMPO.high) if score else TEMPO.default)
-    key = parse_key(args.key) if args.key else key_of(prompt) if prompt is not None else None
+    key = parse_key(args.key) if args.key else key_of(prompt) if prompt is not None else parse_key("C")
     controls = Controls.of(knob_values(args))
     frames = args.frames or math.ceil((args.bars or 16) * bar_beats / config.grid)
     choice = choose(model, controls.k, args.device)

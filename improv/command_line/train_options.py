@@ -4,7 +4,7 @@ import argparse
 from dataclasses import fields
 
 from improv.command_line.options import whole
-from improv.model.config import CORES, ESTIMATORS, MAX_HEAT, MIN_HEAT, SIZES, Config
+from improv.model.config import CORES, ESTIMATORS, MAX_TEMPERATURE, MIN_TEMPERATURE, SIZES, Config
 from improv.train.presets import PRESETS
 from improv.train.recipe import CHOICES, RANGES, Recipe
 
@@ -23,7 +23,7 @@ MODEL_HELP = {
     "low": "the lowest pitch, as a MIDI number",
     "n_pitches": "number of pitches",
 }
-MODEL_RANGES = {**SIZES, "temperature": (MIN_HEAT, MAX_HEAT)}
+MODEL_RANGES = {**SIZES, "temperature": (MIN_TEMPERATURE, MAX_TEMPERATURE)}
 MODEL_CHOICES = {"core": CORES, "estimator": ESTIMATORS}
 MODEL_OPTIONS = tuple(MODEL_HELP)
 

@@ -16,7 +16,8 @@ KEY_HALF_LIFE = 32.0  # beats after which a note weighs half in the key
 REGISTER_BEATS = 8.0  # of the player's notes that say which register is theirs
 MIDDLE_C = 60
 KEY_MARGIN = 0.05  # how much better in correlation another key must fit for the partner to change to it
-LEANING = 1.0  # nats by which the partner, knowing the key, prefers its notes to others
+LEANING = 1.0  # nats, at temperature 1, by which the partner prefers the notes of a key it knows
+LEADING_NOTE = 11  # semitones above the tonic: of use in minor too
 ONE_HAND = 26  # semitones between the lowest and the highest of those notes; beyond, two hands play
 
 
@@ -75,6 +76,6 @@ def leaning(key: Key | None, config: Config) -> NDArray[np.float32]:
     """
     lean = np.zeros((config.channels, config.n_pitches), np.float32)
     if key is not None and config.normalised:
-        pitch_classes = (config.low + np.arange(config.n_pitches)) % 12
-        lean[:, ~np.isin(pitch_classes, list(Key(0, key.minor).harmonic))] = -LEANING
+        steps = (config.low + np.arange(config.n_pitches)) % 12  # above C
+        lean[:, ~np.isin(steps, [*Key(0, key.minor).pitch_classes, LEADING_NOTE])] = -LEANING
     return lean.reshape(config.n_visible)

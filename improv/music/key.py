@@ -43,11 +43,6 @@ class Key:
         return 6 - (self.tonic + 6) % 12
 
     @property
-    def harmonic(self) -> frozenset[int]:
-        """The pitch classes of its scale, in minor with the raised seventh, which leads to the tonic, beside it."""
-        return self.pitch_classes | {(self.tonic - 1) % 12}
-
-    @property
     def pitch_classes(self) -> frozenset[int]:
         """The pitch classes of its scale."""
         return frozenset((self.tonic + step) % 12 for step in (_MINOR_SCALE if self.minor else _MAJOR_SCALE))

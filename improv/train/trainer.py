@@ -6,7 +6,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -143,9 +143,11 @@ class Trainer:
         model, state = checkpoint.load(path)
         try:
             last = self.recipe.last_epochs
-            # What there was not yet when it was written is as if it had not been given; more epochs may be asked for.
+            # What there was not yet when it was written is as if it had not been given. More epochs may be asked for,
+            # and another temperature: no weight depends on it.
             recipe = {**asdict(Recipe()), **state["recipe"], last: getattr(self.recipe, last)}
-            if model.config != self.config or recipe != asdict(self.recipe) or state["seed"] != self.seed:
+            config = replace(model.config, temperature=self.config.temperature)
+            if config != self.config or recipe != asdict(self.recipe) or state["seed"] != self.seed:
                 raise ImprovError(f"{path} was trained with other settings: give the same ones, or another --out")
             if state["data"] != self._data:
                 raise ImprovError(f"{path} was trained on other data: give the same files, or another --out")

@@ -141,6 +141,8 @@ def test_a_malicious_file_runs_nothing(tmp_path: Path, where: str, how: str) -> 
         content(config={**vars(CONFIG), "hidden": -3}),
         content(config={**vars(CONFIG), "grid": 1e-300}),
         content(config={**vars(CONFIG), "grid": "a quarter"}),
+        content(config={**vars(CONFIG), "temperature": float("nan")}),
+        content(config={**vars(CONFIG), "temperature": "warm"}),
         content(config={**vars(CONFIG), "core": ["gru"]}),
         content(weights=None),
         content(weights={}),

@@ -265,6 +265,10 @@ def test_it_does_not_resume_with_other_settings(uninterrupted: Trainer, other: d
         run.resume()
 
 
+def test_it_resumes_at_another_temperature(uninterrupted: Trainer) -> None:
+    assert trainer(uninterrupted.out, config=replace(CONFIG, temperature=0.7)).resume() == len(uninterrupted.history)
+
+
 def test_it_does_not_resume_with_other_data(uninterrupted: Trainer) -> None:
     run = Trainer(CONFIG, RECIPE, PIECES[:3], PIECES[4:], uninterrupted.out, seed=3)
     with pytest.raises(ImprovError, match="other data"):
