@@ -144,14 +144,7 @@ class TiedNade(nn.Module):
         held: Tensor | None = None,
         lean: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """One sample for every past [N, ...]: v [N, V], and its log-probability [N].
-
-        Args:
-            temperature: divides the log-odds.
-            held: clamp of the units [N, V]: negative leaves a unit free, 0 and 1 hold it there. What is clamped is
-                never drawn, and what comes later in the order knows of it.
-            lean: added to b_v, [V].
-        """
+        """See Nade.sample."""
         pre, b_v = self.start(past)
         b_v = b_v if lean is None else b_v + lean
         n = self.config.n_pitches
