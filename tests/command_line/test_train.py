@@ -88,20 +88,20 @@ def test_without_json_nothing_is_printed_on_standard_output(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("options", "frames", "kept"),
     [
-        (("--grid", "0.5", "--rules", "nottingham"), 3 * (4 * 8 - 1), ("nottingham", 0.5)),
-        (("--preset", "tutorial"), 4 * math.ceil(4 * 2 / 0.3), ("sampled", 0.6)),
-        ((), 3 * 4 * 16, ("musical", 0.25)),
+        (("--grid", "0.5", "--rules", "nottingham", "--temperature", "0.9"), 3 * (4 * 8 - 1), ("nottingham", 0.5, 0.9)),
+        (("--preset", "tutorial"), 4 * math.ceil(4 * 2 / 0.3), ("sampled", 0.6, 1.0)),
+        ((), 3 * 4 * 16, ("musical", 0.25, 0.7)),
     ],
 )
-def test_a_model_knows_by_which_rules_its_music_was_read(
+def test_a_model_knows_how_its_music_was_read_and_at_which_temperature_it_plays(
     data: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], options: tuple[str, ...], frames: int,
-    kept: tuple[str, float],
+    kept: tuple[str, float, float],
 ) -> None:  # fmt: skip
     out = tmp_path / "m.pt"
     assert main(["train", str(data), "--out", str(out), "--epochs", "1", "--json", *options, *TINY_TRAINING]) == 0
     assert json.loads(capfd.readouterr().out)["frames"] == frames
     config = checkpoint.load(out)[0].config
-    assert (config.rules, config.grid) == kept
+    assert (config.rules, config.grid, config.temperature) == kept
 
 
 def stopped(command: tuple[object, ...], stop: signal.Signals) -> tuple[int, dict[str, Any], str]:
