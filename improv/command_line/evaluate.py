@@ -82,8 +82,8 @@ def run(args: argparse.Namespace) -> int:
     frames = sum(len(roll) for roll in pieces)
     with tqdm(total=frames, unit=" frames", desc="evaluating", leave=False, disable=None) as bar:
         figures = evaluate(model, pieces, effort, args.seed, bar.update, played.append, controls)
-    figures |= {"model": str(args.model), "split": split, "temperature": controls.temperature, "k": controls.k}
-    figures["model_temperature"] = config.temperature
+    figures |= {"model": str(args.model), "split": split, "k": controls.k}
+    figures |= {"temperature": controls.temperature, "model_temperature": config.temperature}
     figures["skipped"] = [{"path": path, "reason": reason} for path, reason in corpus.skipped]
     print(json.dumps(figures) if args.json else _table(figures))
     if args.plot:

@@ -66,7 +66,7 @@ class Nade(Conditional):
         generator: torch.Generator | None = None,
         temperature: float = 1.0,
         held: Tensor | None = None,
-        lean: Tensor | None = None,
+        lean: Tensor | float = 0.0,
     ) -> tuple[Tensor, Tensor]:
         """One sample for every past [N, ...]: v [N, V], and its log-probability [N].
 
@@ -77,7 +77,7 @@ class Nade(Conditional):
             lean: added to b_v, [V].
         """
         b_v, pre = self.biases(past)
-        b_v = b_v if lean is None else b_v + lean
+        b_v = b_v + lean
         v, log_p = torch.zeros_like(b_v), b_v.new_zeros(len(b_v))
         for unit in self.order:
             logit = (b_v[:, unit] + torch.sigmoid(pre) @ self.U[unit]) / temperature
@@ -142,11 +142,11 @@ class TiedNade(nn.Module):
         generator: torch.Generator | None = None,
         temperature: float = 1.0,
         held: Tensor | None = None,
-        lean: Tensor | None = None,
+        lean: Tensor | float = 0.0,
     ) -> tuple[Tensor, Tensor]:
         """See Nade.sample."""
         pre, b_v = self.start(past)
-        b_v = b_v if lean is None else b_v + lean
+        b_v = b_v + lean
         n = self.config.n_pitches
         heard = self.above.matrix().view(self.config.n_visible, n, -1)
         v, log_p = torch.zeros_like(b_v), b_v.new_zeros(len(b_v))

@@ -8,7 +8,7 @@ from tiny_rbm import frequencies, states, total_variation
 
 from improv.model.config import Config
 from improv.model.core import Past
-from improv.model.nade import Nade, TiedNade
+from improv.model.nade import Nade, TiedNade, log_probability
 from improv.sampling.chain import FREE
 from improv.sampling.nade import CompiledNade, NadeSampler, TorchNade
 
@@ -38,9 +38,16 @@ def test_samples_are_those_of_the_model(
     drawn = torch.from_numpy(np.stack([sampler.sample(past, lean, temperature, free) for _ in range(count)]))
     v = states(6)
     many = Past(past.u.expand(64, -1), None if past.s is None else past.s.expand(64, -1, -1))
-    odds = (nade.logits(v, many) + torch.from_numpy(lean)) / temperature
-    exact = torch.where(v > 0, odds, -odds).sigmoid().prod(1).double()
+
+    def probability(odds: torch.Tensor) -> torch.Tensor:
+        return torch.where(v > 0, odds, -odds).sigmoid().prod(1).double()
+
+    odds = nade.logits(v, many)
+    exact = probability((odds + torch.from_numpy(lean)) / temperature)
     assert total_variation(frequencies(drawn), exact) < 0.04 * (COUNT / count) ** 0.5
+    if temperature == 1:
+        of_model = log_probability(nade, v, many)
+        torch.testing.assert_close(probability(odds).log().float(), of_model, atol=1e-4, rtol=0)
 
 
 @every_sampler
