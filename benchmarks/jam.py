@@ -85,7 +85,7 @@ def melody(score: Score) -> Tune:
     notes = [note for note in score.notes if note.track == min(note.track for note in score.notes)]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "melody.mid")
-        write_midi(file, {"melody": notes}, score.tempo_map, score.bar_beats)
+        write_midi(file, {"melody": notes}, score.tempo_map, score.signature)
         return Tune.read(file)
 
 

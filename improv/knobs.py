@@ -34,6 +34,11 @@ class Knob:
         """Whether only whole numbers make sense."""
         return self.step == int(self.step) and self.low == int(self.low)
 
+    @property
+    def range(self) -> str:
+        """Both ends, as a person reads them."""
+        return f"{self.low:g}..{self.high:g} {self.unit}".rstrip()
+
     def check(self, value: float) -> float:
         """`value`, rounded where only whole numbers make sense.
 
@@ -41,9 +46,7 @@ class Knob:
             ImprovError: the value is outside the range or not a number.
         """
         if not self.low <= value <= self.high:  # also refuses NaN
-            raise ImprovError(
-                f"{self.name} must lie in {self.low:g}..{self.high:g} {self.unit}, got {value:g}".rstrip()
-            )
+            raise ImprovError(f"{self.name} must lie in {self.range}, got {value:g}")
         return float(round(value)) if self.integral else float(value)
 
     def text(self, value: float) -> str:

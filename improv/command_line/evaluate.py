@@ -11,7 +11,7 @@ from tqdm import tqdm
 from improv.command_line.options import (
     add_cache,
     add_json,
-    add_knobs,
+    add_knob,
     add_seed,
     check_apart,
     check_places,
@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--free-frames", type=whole(1, 1_000_000), default=4000, metavar="N",
         help="frames that the model plays alone, in pieces as long as those of DATA, 1 to 1000000 (default 4000)",
     )  # fmt: skip
-    add_knobs(parser, TEMPERATURE, K)
+    for knob in (TEMPERATURE, K):
+        add_knob(parser, knob)
     parser.add_argument(
         "--plot", type=picture, metavar="X.png",
         help="draw how the model plays alone, beside the music, into this picture",
@@ -74,7 +75,8 @@ def run(args: argparse.Namespace) -> int:
     corpus = read_with_progress(args.data, reading, "midi", args.cache or default_folder())
     pieces, split = _chosen(corpus, args.split)
     if corpus.grid != model.config.grid:
-        raise ImprovError(f"the data's frames last {corpus.grid:g} beats, the model's {model.config.grid:g}")
+        raise ImprovError(f"the .npz rolls have frames of {corpus.grid:g} beats, the model of {config.grid:g}: give "
+                          f"rolls of that grid, or MIDI files, which are read on any")  # fmt: skip
     if model.config.onsets and not corpus.articulated:
         print("note: .npz rolls do not tell held from repeated notes, which this model does", file=sys.stderr)
     effort = Effort(args.chains, args.betas, args.free_frames)
@@ -113,6 +115,9 @@ def _chosen(corpus: Corpus, split: str | None) -> tuple[list[PianoRoll], str]:
 
 def _table(figures: dict[str, Any]) -> str:
     free, split = figures["free_run"], figures["split"]
+    knobs = (
+        f"temperature {figures['temperature']:g} times the model's {figures['model_temperature']:g}, k {figures['k']}"
+    )
     rows = [
         ("log-likelihood", f"{figures['log_likelihood']:.3f} ± {figures['log_likelihood_error']:.3f} nats/frame",
          figures["estimator"]),
@@ -120,8 +125,7 @@ def _table(figures: dict[str, Any]) -> str:
         ("accuracy", f"{100 * figures['accuracy']:.1f} %",
          f"repeating the previous frame: {100 * figures['copy_accuracy']:.1f} %"),
         ("frames", str(figures["frames"]), "" if split == "files" else f"split {split}"),
-        ("playing alone:", "",
-         f"temperature {figures['temperature']:g} (of {figures['model_temperature']:g}), k {figures['k']}"),
+        ("playing alone:", "", knobs),
         ("  notes per frame", f"{free['notes_per_frame']:.2f}", f"data: {free['notes_per_frame_data']:.2f}"),
         ("  repeated frames", f"{100 * free['repeated']:.1f} %", f"data: {100 * free['repeated_data']:.1f} %"),
         ("  silent frames", f"{100 * free['silent']:.1f} %", f"data: {100 * free['silent_data']:.1f} %"),

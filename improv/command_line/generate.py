@@ -11,35 +11,43 @@ from tqdm import tqdm
 
 from improv.command_line.options import (
     add_device,
-    add_knobs,
+    add_knob,
     add_seed,
     check_apart,
     check_places,
     key_name,
     knob_values,
+    midi_file,
     picture,
     whole,
 )
 from improv.knobs import TEMPERATURE, TEMPO, Controls, K
 from improv.music.pianoroll import PianoRoll
+from improv.music.score import COMMON_TIME
 from improv.resources import bundled_model
-
-BAR_BEATS = 4.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options."""
-    parser.add_argument("--out", type=Path, required=True, metavar="X.mid", help="the MIDI file to write")
+    parser.add_argument(
+        "--out", type=midi_file, required=True, metavar="X.mid",
+        help="the MIDI file to write, in the place of one that is there already",
+    )  # fmt: skip
     parser.add_argument("--model", type=Path, metavar="M.pt", help="who plays (default: the bundled partner)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--bars", type=whole(1, 10_000), metavar="N", help="bars to play, 1 to 10000 (default 16)")
     length.add_argument("--frames", type=whole(1, 1_000_000), metavar="N", help="frames to play instead, 1 to 1000000")
-    parser.add_argument("--prompt", type=Path, metavar="Y.mid", help="a piece to continue (default: none)")
+    parser.add_argument(
+        "--prompt", type=Path, metavar="Y.mid",
+        help="a piece to continue, in its time signature and tempo (default: none)",
+    )  # fmt: skip
     parser.add_argument("--plot", type=picture, metavar="X.png", help="draw a labelled piano-roll into this picture")
     parser.add_argument(
         "--key", type=key_name, help="key to play in, as G or 'F# minor' (default: the prompt's, else C major)"
     )
-    add_knobs(parser, TEMPO, TEMPERATURE, K)
+    add_knob(parser, TEMPO, f"the prompt's, else {TEMPO.default:g}")
+    add_knob(parser, TEMPERATURE)
+    add_knob(parser, K)
     add_device(parser, "cpu")  # measuring may choose now this, now that: then a seed does not fix the notes
     add_seed(parser)
 
@@ -66,27 +74,28 @@ def run(args: argparse.Namespace) -> int:
     prompt = to_roll(score, config.grid, config.low, config.n_pitches) if score else None
     if prompt is not None:
         prompt = replace(prompt, downbeat=downbeat_of(prompt))
-    bar_beats = score.bar_beats if score else BAR_BEATS
+    signature = score.signature if score else COMMON_TIME
     tempo = args.tempo or (min(max(score.tempo, TEMPO.low), TEMPO.high) if score else TEMPO.default)
     key = parse_key(args.key) if args.key else key_of(prompt) if prompt is not None else parse_key("C")
     controls = Controls.of(knob_values(args))
-    frames = args.frames or math.ceil((args.bars or 16) * bar_beats / config.grid)
+    frames = args.frames or math.ceil((args.bars or 16) * signature.beats / config.grid)
     choice = choose(model, controls.k, args.device)
     if args.device == "auto":
         print(choice.why, file=sys.stderr)
     improviser = Improviser(model, args.seed, choice.sampler, key)
-    improviser.forget(-prompt.downbeat if prompt is not None else 0, bar_beats)
+    improviser.forget(-prompt.downbeat if prompt is not None else 0, signature.beats)
     with tqdm(total=frames, desc="playing", unit=" frames", leave=False, disable=None) as bar:
         played = generate(improviser, frames, controls, prompt, bar.update)
     parts: dict[str, PianoRoll] = {"partner": played}
     if prompt is not None:
         parts = {"prompt": prompt, "partner": _after(prompt, played)}
-    write_midi(args.out, {name: roll_to_notes(roll) for name, roll in parts.items()}, tempo, bar_beats)
+    notes = {name: roll_to_notes(roll) for name, roll in parts.items()}
+    write_midi(args.out, notes, tempo, signature, key=key)
     print(f"wrote {args.out}", file=sys.stderr)
     if args.plot:
         from improv.music.plot import draw_roll
 
-        draw_roll(parts, args.plot, args.out.stem, tempo, key.name if key else "C major", bar_beats)
+        draw_roll(parts, args.plot, args.out.stem, tempo, key.name, signature.beats)
         print(f"drew  {args.plot}", file=sys.stderr)
     return 0
 

@@ -81,6 +81,16 @@ def key_name(text: str) -> str:
     return text
 
 
+def midi_file(text: str) -> Path:
+    """Reads the path of a MIDI file that can be written, or of a device, for argparse."""
+    from improv.music.midifile import SUFFIXES
+
+    path = Path(text)
+    if path.suffix.lower() not in SUFFIXES and (path.is_file() or not path.exists()):
+        raise argparse.ArgumentTypeError(f"it becomes a MIDI file: the name must end in .mid, got {text}")
+    return path
+
+
 def picture(text: str) -> Path:
     """Reads the path of a picture that can be drawn, for argparse."""
     from improv.music.plot import SUFFIXES
@@ -126,11 +136,10 @@ def add_grid(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def add_knobs(parser: argparse.ArgumentParser, *knobs: Knob) -> None:
-    """An option for every knob, checked against its range."""
-    for knob in knobs:
-        text = f"{knob.help}; {knob.low:g}..{knob.high:g} {knob.unit}".rstrip() + f" (default {knob.default:g})"
-        parser.add_argument(f"--{knob.name}", type=_value_of(knob), metavar=knob.unit.upper() or "X", help=text)
+def add_knob(parser: argparse.ArgumentParser, knob: Knob, default: str = "") -> None:
+    """An option for the knob, checked against its range; `default` tells of one that depends on other things."""
+    text = f"{knob.help}; {knob.range} (default {default or f'{knob.default:g}'})"
+    parser.add_argument(f"--{knob.name}", type=_value_of(knob), metavar=knob.unit.upper() or "X", help=text)
 
 
 def _value_of(knob: Knob) -> Callable[[str], float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from improv.command_line.options import (
     add_device,
-    add_knobs,
+    add_knob,
     add_seed,
     check_apart,
     check_places,
@@ -20,7 +20,7 @@ from improv.command_line.options import (
     positive,
 )
 from improv.errors import ImprovError, UsageError
-from improv.knobs import KNOBS
+from improv.knobs import KNOBS, TEMPERATURE, TEMPO, K
 from improv.live.messages import TAKE, Notice, Problem, Status, TakeKept
 from improv.live.modes import MODES
 from improv.live.process import EngineProcess, Settings
@@ -66,7 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--key", type=_key, default="auto", help="a key such as G or 'F# minor' (default auto: the key that is heard)"
     )
-    add_knobs(parser, *KNOBS.values())
+    add_knob(parser, TEMPO, f"the tune's where --input is a MIDI file, else {TEMPO.default:g}")
+    add_knob(parser, TEMPERATURE)
+    add_knob(parser, K)
     add_device(parser, "auto")
     add_seed(parser, default=None)
 

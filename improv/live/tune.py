@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from improv.music.midifile import read_score
+from improv.music.midifile import SUFFIXES, read_score
 
 
 def is_midi_file(name: str) -> bool:
     """Whether a port name means a MIDI file."""
-    return name.lower().endswith((".mid", ".midi"))
+    return name.lower().endswith(SUFFIXES)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,11 @@ class Key:
         return f"{_MINOR_NAMES[self.tonic]} minor" if self.minor else f"{_MAJOR_NAMES[self.tonic]} major"
 
     @property
+    def abbreviation(self) -> str:
+        """As MIDI files have it: `G`, `Bbm`."""
+        return f"{_MINOR_NAMES[self.tonic]}m" if self.minor else _MAJOR_NAMES[self.tonic]
+
+    @property
     def shift(self) -> int:
         """Semitones, -5 to 6, that bring the piece to C the shortest way."""
         return 6 - (self.tonic + 6) % 12

@@ -13,13 +13,15 @@ import mido
 
 from improv.errors import ImprovError
 from improv.files import replace_file
+from improv.music.key import Key
 from improv.music.pairing import Pairing, PublishedPairing
 from improv.music.score import (
-    DEFAULT_BAR_BEATS,
+    COMMON_TIME,
     DEFAULT_TEMPO,
     Note,
     Score,
     TempoMap,
+    TimeSignature,
     in_order,
     roll_to_notes,
     to_roll,
@@ -28,6 +30,8 @@ from improv.music.score import (
 
 __all__ = ["Note", "Score", "read_score", "roll_to_notes", "to_roll", "to_roll_seconds", "write_midi"]
 
+SUFFIXES = (".mid", ".midi", ".kar")
+"""How the names of MIDI files end."""
 TICKS_PER_BEAT = 480
 DRUMS = 9
 """The channel (counted from 0) on which General MIDI plays drums, whose pitches are no pitches."""
@@ -98,7 +102,7 @@ def _parse(content: bytes) -> Any:
 def _score(midi: Any, pairing: type[Pairing]) -> Score:
     notes: list[Note] = []
     tempo_map: dict[float, float] = {}
-    bars: list[tuple[float, float]] = []
+    signatures: list[tuple[float, TimeSignature]] = []
     for index, track in enumerate(midi.tracks):
         events = list(_timed(track, midi.ticks_per_beat))
         notes += _paired(events, pairing(index))
@@ -106,11 +110,11 @@ def _score(midi: Any, pairing: type[Pairing]) -> Score:
             if message.type == "set_tempo" and message.tempo > 0:
                 tempo_map[beat] = _MICROSECONDS_PER_MINUTE / message.tempo
             elif message.type == "time_signature":
-                bars.append((beat, message.numerator * 4 / message.denominator))
+                signatures.append((beat, TimeSignature(message.numerator, message.denominator)))
     if not notes:
         raise ImprovError("it holds no notes")
-    bar_beats = next((beats for _, beats in sorted(bars) if 0.25 <= beats <= 64), DEFAULT_BAR_BEATS)
-    return Score(in_order(notes), sorted(tempo_map.items()), bar_beats)
+    signature = next((signature for _, signature in sorted(signatures) if signature.usual), COMMON_TIME)
+    return Score(in_order(notes), sorted(tempo_map.items()), signature)
 
 
 def _timed(track: Any, ticks_per_beat: int) -> Iterable[tuple[float, Any]]:
@@ -139,10 +143,11 @@ def write_midi(
     path: Path | str,
     parts: Mapping[str, Iterable[Note]],
     tempo_map: TempoMap | float = DEFAULT_TEMPO,
-    bar_beats: float = DEFAULT_BAR_BEATS,
+    signature: TimeSignature = COMMON_TIME,
     pedals: Mapping[str, PedalMoves] | None = None,
+    key: Key | None = None,
 ) -> None:
-    """Write a type 1 file: a track of tempo and metre, then one named track for each part, 480 ticks a beat.
+    """Write a type 1 file: a track of tempo, metre and key, then one named track for each part, 480 ticks a beat.
 
     `pedals` are the parts that have a sustain pedal; the ends of their notes are then those of the keys.
 
@@ -154,7 +159,7 @@ def write_midi(
     """
     changes = [(0.0, tempo_map)] if isinstance(tempo_map, int | float) else tempo_map
     midi = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT)
-    midi.tracks.append(_conductor(changes, bar_beats))
+    midi.tracks.append(_conductor(changes, signature, key))
     for name, notes in parts.items():
         midi.tracks.append(_track(name, notes, (pedals or {}).get(name, ())))
     buffer = io.BytesIO()
@@ -162,21 +167,14 @@ def write_midi(
     replace_file(Path(path), buffer.getvalue())
 
 
-def _conductor(tempo_map: TempoMap, bar_beats: float) -> Any:
-    numerator, denominator = _time_signature(bar_beats)
-    events = [(0, mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator))]
+def _conductor(tempo_map: TempoMap, signature: TimeSignature, key: Key | None) -> Any:
+    events = [(0, mido.MetaMessage("time_signature", **signature._asdict()))]
+    if key is not None:
+        events.append((0, mido.MetaMessage("key_signature", key=key.abbreviation)))
     for beat, bpm in tempo_map:
         tempo = round(_MICROSECONDS_PER_MINUTE / min(max(bpm, MIN_TEMPO), MAX_TEMPO))
         events.append((_tick(beat), mido.MetaMessage("set_tempo", tempo=tempo)))
     return _delta_timed(events)
-
-
-def _time_signature(bar_beats: float) -> tuple[int, int]:
-    for denominator in (4, 8, 16, 32):
-        numerator = bar_beats * denominator / 4
-        if numerator == round(numerator) and 1 <= numerator <= 255:
-            return round(numerator), denominator
-    return 4, 4
 
 
 def _track(name: str, notes: Iterable[Note], pedal: PedalMoves) -> Any:

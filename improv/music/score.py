@@ -7,6 +7,7 @@ from bisect import bisect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from improv.music.pianoroll import LOW, N_PITCHES, SOUNDING, STRUCK, PianoRoll
 
 DEFAULT_TEMPO, DEFAULT_BAR_BEATS = 120.0, 4.0
 MAX_FRAMES = 1_000_000
+MIN_BAR_BEATS, MAX_BAR_BEATS = 0.25, 64.0
 
 TempoMap = Sequence[tuple[float, float]]
 """Tempo changes as (beat, BPM), in order of time. Before the first, 120 BPM."""
@@ -33,6 +35,35 @@ class Note:
     track: int = 0
 
 
+class TimeSignature(NamedTuple):
+    """A bar as it is written: `numerator` notes, of which `denominator` make a whole one."""
+
+    numerator: int
+    denominator: int
+
+    @property
+    def beats(self) -> float:
+        """Beats (quarter notes) in a bar."""
+        return self.numerator * 4 / self.denominator
+
+    @property
+    def usual(self) -> bool:
+        """Whether a bar is neither absurdly short nor absurdly long."""
+        return MIN_BAR_BEATS <= self.beats <= MAX_BAR_BEATS
+
+    @classmethod
+    def of(cls, bar_beats: float) -> TimeSignature:
+        """The plainest for bars of so many beats: 3/4, not 6/8; 4/4 where there is none."""
+        for denominator in (4, 8, 16, 32):
+            numerator = bar_beats * denominator / 4
+            if numerator == round(numerator) and 1 <= numerator <= 255:
+                return cls(round(numerator), denominator)
+        return COMMON_TIME
+
+
+COMMON_TIME = TimeSignature(4, 4)
+
+
 def in_order(notes: Iterable[Note]) -> list[Note]:
     """The notes by onset, then pitch."""
     return sorted(notes, key=lambda note: (note.onset, note.pitch))
@@ -45,12 +76,17 @@ class Score:
     Attributes:
         notes: in order of onset, then pitch.
         tempo_map: the tempo changes.
-        bar_beats: beats in a bar, of the first time signature.
+        signature: the first time signature.
     """
 
     notes: list[Note]
     tempo_map: TempoMap = field(default_factory=list)
-    bar_beats: float = DEFAULT_BAR_BEATS
+    signature: TimeSignature = COMMON_TIME
+
+    @property
+    def bar_beats(self) -> float:
+        """Beats in a bar."""
+        return self.signature.beats
 
     @property
     def tempo(self) -> float:

@@ -14,7 +14,7 @@ from pathlib import Path
 from improv.errors import ImprovError
 from improv.music.journal import PARTS, InUse, Journal, journal_of, take_of
 from improv.music.midifile import MAX_BEATS, MAX_TEMPO, write_midi
-from improv.music.score import DEFAULT_BAR_BEATS, Note
+from improv.music.score import DEFAULT_BAR_BEATS, MAX_BAR_BEATS, MIN_BAR_BEATS, Note, TimeSignature
 
 RESTING_SECONDS = 3600.0  # where there are no locks, a journal to which so long nothing was written is a dead session's
 
@@ -167,7 +167,7 @@ class _Played:
                 self.pedal.append((self._at(beat), value))
             case ["tempo", int() | float() as beat, int() | float() as bpm] if 0 < bpm <= MAX_TEMPO and _in_time(beat):
                 self.tempo_map.append((self._at(beat), bpm))
-            case ["bar", int() | float() as beats] if 0.25 <= beats <= 64:
+            case ["bar", int() | float() as beats] if MIN_BAR_BEATS <= beats <= MAX_BAR_BEATS:
                 self.bar_beats = float(beats)
 
     def ended(self) -> int:
@@ -188,7 +188,7 @@ class _Played:
         return take, ""
 
     def _write(self, take: Path) -> None:
-        write_midi(take, self.notes, sorted(self.tempo_map), self.bar_beats, {"player": self.pedal})
+        write_midi(take, self.notes, sorted(self.tempo_map), TimeSignature.of(self.bar_beats), {"player": self.pedal})
 
     def _write_elsewhere(self, wanted: Path) -> Path:
         """Writes it under `wanted`, or the next name that is free; returns that."""

@@ -14,6 +14,7 @@ from improv import music
 from improv.errors import ImprovError
 from improv.music.key import key_of
 from improv.music.meter import downbeat_of
+from improv.music.midifile import SUFFIXES as MIDI_SUFFIXES
 from improv.music.midifile import read_score
 from improv.music.pianoroll import LOW, N_PITCHES, PianoRoll, load_npz
 from improv.music.published import MUSICAL, published_roll
@@ -21,7 +22,7 @@ from improv.music.score import to_roll, to_roll_seconds
 from improv.train.cache import read_files
 from improv.train.shard import Pieces, Unreadable
 
-SUFFIXES = (".mid", ".midi", ".npz")
+SUFFIXES = (*MIDI_SUFFIXES, ".npz")
 LOOSE = ""  # the split of pieces that name none
 
 
@@ -104,10 +105,8 @@ def _inside(folder: Path, skipped: list[tuple[str, str]]) -> Iterator[Path]:
 
 
 def _is_music(path: Path) -> bool:
-    try:
-        return path.suffix.lower() in SUFFIXES and path.is_file()
-    except OSError:
-        return True  # to be left out by name
+    """Whether it calls itself music; what is none of it, as a link that leads nowhere, is left out by name."""
+    return path.suffix.lower() in SUFFIXES
 
 
 def read_corpus(

@@ -11,7 +11,7 @@ from small_music import piece
 
 from improv.command_line import main
 from improv.music.midifile import read_score, write_midi
-from improv.music.score import Note
+from improv.music.score import Note, TimeSignature
 
 QUICK = ("--k", "3")
 
@@ -71,21 +71,25 @@ def test_it_continues_a_prompt(tiny_model: Path, tmp_path: Path) -> None:
     assert read_score(tmp_path / "x.mid").tempo == pytest.approx(90, abs=0.01), "in the prompt's tempo"
 
 
-def test_a_prompt_in_three_four_is_continued_in_three_four(tiny_model: Path, tmp_path: Path) -> None:
-    write_midi(tmp_path / "waltz.mid", {"piano": [note for note in piece(0, bars=3) if note.end <= 6]}, 120.0, 3.0)
+@pytest.mark.parametrize("signature", [TimeSignature(3, 4), TimeSignature(6, 8)])
+def test_a_prompt_is_continued_in_its_time_signature(
+    tiny_model: Path, tmp_path: Path, signature: TimeSignature
+) -> None:
+    notes = [note for note in piece(0, bars=3) if note.end <= 6]
+    write_midi(tmp_path / "waltz.mid", {"piano": notes}, 120.0, signature)
     generate(tiny_model, tmp_path / "x.mid", "--bars", 2, "--prompt", tmp_path / "waltz.mid")
-    assert read_score(tmp_path / "x.mid").bar_beats == 3
+    assert read_score(tmp_path / "x.mid").signature == signature
     assert 10 < last_beat(tmp_path / "x.mid") <= 12
 
 
 def test_the_bars_of_the_picture_are_those_of_the_music(tiny_model: Path, tmp_path: Path) -> None:
     bars = {}
-    for bar_beats in (3.0, 4.0):
-        prompt, picture = tmp_path / f"{bar_beats:g}.mid", tmp_path / f"{bar_beats:g}.svg"
-        write_midi(prompt, {"piano": [Note(0, 12, 60, 80)]}, 120.0, bar_beats)
+    for beats in (3, 4):
+        prompt, picture = tmp_path / f"{beats}.mid", tmp_path / f"{beats}.svg"
+        write_midi(prompt, {"piano": [Note(0, 12, 60, 80)]}, 120.0, TimeSignature(beats, 4))
         generate(tiny_model, tmp_path / "x.mid", "--frames", 48, "--prompt", prompt, "--plot", picture)
-        bars[bar_beats] = re.findall("<!-- ([0-9]+) -->", picture.read_text())  # the numbers over the bars
-    assert bars == {3.0: [str(bar + 1) for bar in range(8)], 4.0: [str(bar + 1) for bar in range(6)]}
+        bars[beats] = re.findall("<!-- ([0-9]+) -->", picture.read_text())  # the numbers over the bars
+    assert bars == {3: [str(bar + 1) for bar in range(8)], 4: [str(bar + 1) for bar in range(6)]}
 
 
 def test_a_bar_shows_how_far_it_is_only_on_a_terminal(tiny_model: Path, tmp_path: Path) -> None:
@@ -104,6 +108,24 @@ def test_a_key_moves_the_music(tiny_model: Path, tmp_path: Path) -> None:
         generate(tiny_model, tmp_path / f"{key}.mid", "--bars", 2, "--key", key)
     in_c, in_db = tracks(tmp_path / "C.mid")["partner"], tracks(tmp_path / "Db.mid")["partner"]
     assert [(onset, pitch + 1) for onset, pitch in in_c] == in_db
+
+
+def test_the_key_is_written(tiny_model: Path, tmp_path: Path) -> None:
+    generate(tiny_model, tmp_path / "x.mid", "--bars", 1, "--key", "Bb minor")
+    assert [
+        message.key for message in mido.MidiFile(tmp_path / "x.mid").tracks[0] if message.type == "key_signature"
+    ] == ["Bbm"]
+
+
+@pytest.mark.parametrize("name", ["x.wav", "x", "x.mid.png"])
+def test_what_it_writes_must_be_named_as_a_midi_file(
+    tiny_model: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        generate(tiny_model, tmp_path / name)
+    assert exit_.value.code == 2
+    assert "the name must end in .mid" in capsys.readouterr().err
+    assert not list(tmp_path.glob("x*"))
 
 
 def test_the_tempo_is_written(tiny_model: Path, tmp_path: Path) -> None:

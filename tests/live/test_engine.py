@@ -296,7 +296,7 @@ def test_a_tune_as_input_is_played_in_its_time(tiny_model: Path, tmp_path: Path)
     from improv.music.score import Note
 
     tune = tmp_path / "tune.mid"
-    write_midi(tune, {"tune": [Note(beat, beat + 0.5, 60 + beat, 90) for beat in range(8)]}, 120.0, 4.0)
+    write_midi(tune, {"tune": [Note(beat, beat + 0.5, 60 + beat, 90) for beat in range(8)]}, 120.0)
     studio = Studio(tiny_model, tmp_path / "take.mid", input=str(tune), autoplay=True)
     studio.run(30)
     player = [note for note in read_score(studio.take).notes if note.track == 1]

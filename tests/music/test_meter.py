@@ -5,7 +5,9 @@ import pytest
 
 from improv.music.meter import downbeat_of, n_positions, positions
 from improv.music.pianoroll import PianoRoll
-from improv.music.score import Note, Score, to_roll
+from improv.music.score import Note, Score, TimeSignature, to_roll
+
+WALTZ = TimeSignature(3, 4)
 
 
 def place(units: np.ndarray) -> list[int]:
@@ -38,7 +40,7 @@ def waltz(pickup: float) -> PianoRoll:
     """A bass note on every downbeat, the first so many beats after the file's bar line, under a running melody."""
     bass = [Note(pickup + 3 * bar, pickup + 3 * bar + 3, 43, 80) for bar in range(8)]
     melody = [Note(beat / 2, beat / 2 + 0.5, 72, 80) for beat in range(48)]
-    return to_roll(Score(bass + melody, bar_beats=3.0), 0.25)
+    return to_roll(Score(bass + melody, signature=WALTZ), 0.25)
 
 
 @pytest.mark.parametrize("pickup", [0.0, 0.5, 1.0, 2.5])
@@ -48,6 +50,6 @@ def test_the_bass_tells_where_the_bar_lines_are(pickup: float) -> None:
 
 def test_without_a_clear_bass_the_file_is_believed() -> None:
     melody = [Note(beat / 2, beat / 2 + 0.5, 72, 80) for beat in range(1, 48)]
-    assert downbeat_of(to_roll(Score(melody, bar_beats=3.0), 0.25)) == 0
+    assert downbeat_of(to_roll(Score(melody, signature=WALTZ), 0.25)) == 0
     walking = [Note(beat, beat + 1, 43, 80) for beat in range(24)]
-    assert downbeat_of(to_roll(Score(walking, bar_beats=3.0), 0.25)) == 0
+    assert downbeat_of(to_roll(Score(walking, signature=WALTZ), 0.25)) == 0

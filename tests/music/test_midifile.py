@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from improv.errors import ImprovError
+from improv.music.key import KEYS, Key, parse_key
 from improv.music.midifile import MAX_BYTES, Note, Score, read_score, to_roll, write_midi
+from improv.music.score import TimeSignature
 
 in_one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
@@ -218,18 +220,34 @@ def test_what_is_written_is_read_again_exactly(tmp_path: Path, notes: list[Note]
 
 def test_parts_become_named_tracks_after_one_of_tempo_and_metre(tmp_path: Path) -> None:
     path = tmp_path / "x.mid"
-    write_midi(path, {"player": [Note(0, 1, 60, 80)], "partner": []}, [(0, 100), (2, 140)], bar_beats=3)
+    write_midi(
+        path,
+        {"player": [Note(0, 1, 60, 80)], "partner": []},
+        [(0, 100), (2, 140)],
+        TimeSignature(6, 8),
+        key=Key(10, True),
+    )
     midi = mido.MidiFile(path)
     assert (midi.type, midi.ticks_per_beat) == (1, 480)
     assert [track.name for track in midi.tracks] == ["", "player", "partner"]
     score = read_score(path)
     assert [(beat, round(bpm, 3)) for beat, bpm in score.tempo_map] == [(0, 100), (2, 140)]
-    assert score.bar_beats == 3
+    assert (score.signature, score.bar_beats) == ((6, 8), 3), "as it is written, not as 3/4"
+    assert [message.key for message in midi.tracks[0] if message.type == "key_signature"] == ["Bbm"]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_key_can_be_written(key: Key, tmp_path: Path) -> None:
+    write_midi(tmp_path / "x.mid", {"tune": [Note(0, 1, 60, 80)]}, key=key)
+    (signature,) = (
+        message for message in mido.MidiFile(tmp_path / "x.mid").tracks[0] if message.type == "key_signature"
+    )
+    assert parse_key(signature.key) == key
 
 
 @pytest.mark.parametrize("bar_beats", [1.5, 2, 3, 3.5, 4, 6, 0.375])
 def test_any_usual_bar_is_written(bar_beats: float, tmp_path: Path) -> None:
-    write_midi(tmp_path / "x.mid", {"tune": [Note(0, 1, 60, 80)]}, bar_beats=bar_beats)
+    write_midi(tmp_path / "x.mid", {"tune": [Note(0, 1, 60, 80)]}, signature=TimeSignature.of(bar_beats))
     assert read_score(tmp_path / "x.mid").bar_beats == bar_beats
 
 

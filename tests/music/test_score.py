@@ -51,13 +51,13 @@ def test_a_repeated_note_is_struck_again_and_a_held_one_is_not() -> None:
 
 
 def test_leading_empty_bars_are_left_out_and_the_place_in_the_bar_is_kept() -> None:
-    score = Score([Note(10, 11, 60, 80)], bar_beats=4)
+    score = Score([Note(10, 11, 60, 80)])
     assert spans(to_roll(score, 1)) == [(2, 3, 60)]
     assert spans(to_roll(score, 1, keep_silence=True)) == [(10, 11, 60)]
 
 
 def test_an_onset_just_before_the_bar_line_belongs_to_the_bar() -> None:
-    score = Score([Note(3.95, 5, 60, 80)], bar_beats=4)
+    score = Score([Note(3.95, 5, 60, 80)])
     assert spans(to_roll(score, 0.25)) == [(0, 4, 60)]
 
 
