@@ -19,7 +19,7 @@ from improv.command_line.train_options import MODEL_OPTIONS, add_model, add_reci
 from improv.errors import ImprovError, UsageError
 from improv.model.config import Config
 from improv.train.cache import default_folder
-from improv.train.corpus import Corpus, Reading, hold_out
+from improv.train.corpus import SUFFIXES, Corpus, Reading, hold_out
 from improv.train.presets import PRESETS
 from improv.train.recipe import Recipe
 
@@ -80,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     with distributed.join(devices[-1]) as world:
         if world.first:
             _check_out(args)
+            _note_idle(given, model, recipe)
         corpus = world.in_turn(lambda: _gather(args, reading, recipe.valid_share))
         trainer = _trainer(args, model, recipe, reading, corpus, devices, world)
         _stop_on_signals(trainer)
@@ -89,13 +90,27 @@ def run(args: argparse.Namespace) -> int:
         return _train(trainer, corpus, args)
 
 
+def _note_idle(given: Iterable[str], model: Config, recipe: Recipe) -> None:
+    """Names the options among those `given` that change nothing in such a training."""
+    idle = dict[str, str]()
+    if not model.has_rbm:
+        idle |= dict.fromkeys(("cd_steps", "persistent", "elsewhere"), "there is no RBM")
+    if not recipe.rbm_epochs:
+        idle |= dict.fromkeys(("rbm_rate", "rbm_batch", "rbm_decay"), "the RBM has no epochs of its own")
+    if not recipe.polish_epochs:
+        idle["polish_rate"] = "there are no epochs without dropout"
+    for name in given:
+        if name in idle:
+            print(f"note: --{name.replace('_', '-')} changes nothing, as {idle[name]}", file=sys.stderr)
+
+
 def _trainer(
     args: argparse.Namespace, model: Config, recipe: Recipe, reading: Reading, corpus: Corpus, devices: list[str],
     world: "World",
 ) -> "Trainer":  # fmt: skip
     """What is to train, on one of `devices`, where an earlier training stopped if so asked."""
     from improv.train.calibration import choose_device
-    from improv.train.trainer import Trainer, device_before
+    from improv.train.trainer import Trainer, device_before, last_path
 
     before = device_before(args.out) if args.resume else ""
     if before in devices:
@@ -115,9 +130,10 @@ def _trainer(
         print(why, file=sys.stderr)
     trainer = Trainer(config, recipe, pieces, valid, args.out, args.seed, device, world)
     done = trainer.resume() if args.resume else 0
-    if args.resume:
-        told = f"resuming after epoch {done}" if done else "there is nothing to resume beside --out: training anew"
-        print(told, file=sys.stderr)
+    if args.resume and not last_path(args.out).exists():
+        print("there is nothing to resume beside --out: training anew", file=sys.stderr)
+    elif args.resume:
+        print(f"resuming after epoch {done}" if done else "resuming before the end of the first epoch", file=sys.stderr)
     return trainer
 
 
@@ -128,8 +144,8 @@ def _check_out(args: argparse.Namespace) -> None:
     reads = [*args.data, *args.valid]
     check_apart(reads, [args.out])
     last, picture = last_path(args.out), args.out.with_suffix(".png")
-    if picture == args.out:
-        raise UsageError(f"{args.out} is the training curve's name: name the model as {args.out.with_suffix('.pt')}")
+    if args.out.suffix.lower() in (*SUFFIXES, ".png"):
+        raise UsageError(f"{args.out} is no name for a model: give {args.out.with_suffix('.pt')}")
     check_apart(reads, [last, picture])
     if args.overwrite or (args.resume and last.exists()):
         return
@@ -190,9 +206,10 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
     picture, last = args.out.with_suffix(".png"), last_path(args.out)
     published = PRESETS[args.preset].published
     older = args.out.exists()  # which the first epoch will replace
+    print(f"training {_plan(trainer.recipe)}, {trainer.frames} frames each", file=sys.stderr)
 
     def on_epoch(epoch: Epoch) -> None:
-        valid = "" if math.isnan(epoch.valid) else f"   valid {epoch.valid:8.3f} nats/frame"
+        valid = "" if math.isnan(epoch.valid) else f"   valid {epoch.estimator.upper()} {epoch.valid:8.3f} nats/frame"
         kind = "epoch" if epoch.estimator else "pretraining"
         bar.write(
             f"{kind} {epoch.number:4d}   monitor {epoch.monitor:8.3f}{valid}   {epoch.seconds:6.1f} s", file=sys.stderr
@@ -226,6 +243,18 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
         raise ImprovError(f"interrupted after {_count(summary['epochs'], 'epoch')}: {told}")
     _say(summary, picture, last, f"--{trainer.recipe.last_epochs.replace('_', '-')}")
     return 0
+
+
+def _plan(recipe: Recipe) -> str:
+    """The epochs of every kind, in their order."""
+    kinds = {
+        "of pretraining on frames": recipe.pretrain_frames,
+        "of pretraining the memory": recipe.pretrain_core,
+        "": recipe.epochs,
+        "without dropout": recipe.polish_epochs,
+        "of the RBM alone": recipe.rbm_epochs,
+    }
+    return ", then ".join(f"{_count(epochs, 'epoch')} {kind}".rstrip() for kind, epochs in kinds.items() if epochs)
 
 
 def _say(summary: dict[str, Any], picture: Path, last: Path, more: str) -> None:

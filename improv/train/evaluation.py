@@ -75,7 +75,8 @@ def evaluate(
     """
     config, n = model.config, model.config.n_pitches
     if any((roll.low, roll.n_pitches) != (config.low, n) for roll in pieces):
-        raise ImprovError(f"the data has other pitches than the model, which covers {n} from {config.low}")
+        raise ImprovError(f"the .npz rolls have other pitches than the model, which covers {n} from {config.low}: "
+                          "give rolls of those, or MIDI files")  # fmt: skip
     sums, generator = _Sums(), torch.Generator().manual_seed(seed)
     total = sum(len(roll) for roll in pieces)
     stride = 1 if model.rbm is not None else max(1, total // NADE_PSEUDO_FRAMES)

@@ -147,8 +147,13 @@ class Trainer:
             # and another temperature: no weight depends on it.
             recipe = {**asdict(Recipe()), **state["recipe"], last: getattr(self.recipe, last)}
             config = replace(model.config, temperature=self.config.temperature)
-            if config != self.config or recipe != asdict(self.recipe) or state["seed"] != self.seed:
-                raise ImprovError(f"{path} was trained with other settings: give the same ones, or another --out")
+            there = asdict(config) | recipe | {"seed": state["seed"]}
+            here = asdict(self.config) | asdict(self.recipe) | {"seed": self.seed}
+            if others := [
+                f"{name} {there.get(name)}, not {here[name]}" for name in here if there.get(name) != here[name]
+            ]:
+                raise ImprovError(f"{path} was trained with other settings ({'; '.join(others)}): give the same ones, "
+                                  "or another --out")  # fmt: skip
             if state["data"] != self._data:
                 raise ImprovError(f"{path} was trained on other data: give the same files, or another --out")
             self._place = Place(*state["place"])
@@ -287,8 +292,8 @@ class Trainer:
 
 def _check_pitches(roll: PianoRoll, config: Config) -> None:
     if (roll.low, roll.n_pitches) != (config.low, config.n_pitches):
-        raise ImprovError(f"a piece covers {roll.n_pitches} pitches from {roll.low}, "
-                          f"the model {config.n_pitches} from {config.low}")  # fmt: skip
+        raise ImprovError(f"a piece covers {roll.n_pitches} pitches from {roll.low}, the model {config.n_pitches} from "
+                          f"{config.low}: give --low {roll.low} --n-pitches {roll.n_pitches}")  # fmt: skip
 
 
 def _fingerprint(pieces: list[PianoRoll]) -> int:

@@ -216,7 +216,49 @@ def test_it_does_not_go_on_with_other_settings(tmp_path: Path, capfd: pytest.Cap
     )
     command = ["train", folder(tmp_path / "data", 2), "--out", tmp_path / "m.pt", "--resume", *TINY_TRAINING]
     assert main([str(argument) for argument in command]) == 1
-    assert "other settings" in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert "other settings" in told
+    assert "hidden 2, not 8" in told
+
+
+@pytest.mark.parametrize(
+    ("options", "idle"),
+    [
+        (("--estimator", "nade", "--cd-steps", "3", "--persistent"), {"--cd-steps", "--persistent"}),
+        (("--estimator", "both", "--polish-epochs", "0", "--polish-rate", "0.1", "--rbm-rate", "0.1"),
+         {"--polish-rate", "--rbm-rate"}),
+        (("--estimator", "both", "--rbm-epochs", "1", "--rbm-rate", "0.1", "--cd-steps", "2"), set()),
+    ],
+)  # fmt: skip
+def test_options_that_change_nothing_are_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], options: tuple[str, ...], idle: set[str]
+) -> None:
+    quick = ("--epochs", "1", "--tied", "0", "--hidden", "8", "--recurrent", "6", "--polish-epochs", "0")
+    data, out = folder(tmp_path / "data", 2), tmp_path / "m.pt"
+    assert main(["train", str(data), "--out", str(out), "--rbm-epochs", "0", *quick, *options]) == 0
+    told = capfd.readouterr().err
+    assert {line.split()[1] for line in told.splitlines() if line.startswith("note: ")} == idle
+
+
+def test_the_epochs_of_every_kind_are_told_at_the_beginning(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    epochs = ("--pretrain-core", "1", "--epochs", "2", "--polish-epochs", "1", "--rbm-epochs", "1")
+    small = ("--estimator", "both", "--tied", "0", "--hidden", "8", "--recurrent", "6")
+    data, out = folder(tmp_path / "data", 2), tmp_path / "m.pt"
+    assert main(["train", str(data), "--out", str(out), *small, *epochs]) == 0
+    told = capfd.readouterr().err
+    assert ("training 1 epoch of pretraining the memory, then 2 epochs, then 1 epoch without dropout, then 1 epoch of "
+            "the RBM alone, 64 frames each") in told  # fmt: skip
+    validated = [line.split("valid ")[1][:4] for line in told.splitlines() if "monitor" in line and "valid" in line]
+    assert validated == ["NADE", "NADE", "NADE", "RBM "], "one is not to be compared with the other"
+
+
+@pytest.mark.parametrize("name", ["m.mid", "m.npz", "m.PNG"])
+def test_a_model_is_not_named_as_music_or_a_picture(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    data = folder(tmp_path / "data", 2)
+    assert main(["train", str(data), "--out", str(tmp_path / name), "--epochs", "1", *TINY_TRAINING]) == 2
+    assert "m.pt" in capfd.readouterr().err
 
 
 SLOW = (
@@ -247,10 +289,11 @@ def test_interrupted_in_the_first_epoch_it_leaves_no_model_but_goes_on_from_ther
     finally:
         process.kill()
     assert (process.returncode, printed) == (1, "")
-    assert told.startswith("improv: interrupted in the first epoch: ")
+    assert told.startswith("training 1 epoch, 19200 frames each\nimprov: interrupted in the first epoch: ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "m.last.pt"]
     resumed = run("train", data, "--out", out, *SLOW, "--resume")
     assert resumed.returncode == 0, resumed.stderr
+    assert "resuming before the end of the first epoch" in resumed.stderr
     assert out.exists()
 
 
