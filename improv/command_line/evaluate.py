@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     figures |= {"model": str(args.model), "split": split, "k": controls.k}
     figures |= {"temperature": controls.temperature, "model_temperature": config.temperature}
     figures["skipped"] = [{"path": path, "reason": reason} for path, reason in corpus.skipped]
-    print(json.dumps(figures) if args.json else _table(figures))
+    print(json.dumps(figures) if args.json else _table(figures, config.onsets and corpus.articulated))
     if args.plot:
         from improv.music.plot import save_figure
         from improv.train.comparison import comparison_figure
@@ -113,7 +113,8 @@ def _chosen(corpus: Corpus, split: str | None) -> tuple[list[PianoRoll], str]:
     return loose + splits[name], name
 
 
-def _table(figures: dict[str, Any]) -> str:
+def _table(figures: dict[str, Any], strikes: bool) -> str:
+    """For a person; with `strikes` where both model and data tell struck from held notes."""
     free, split = figures["free_run"], figures["split"]
     knobs = (
         f"temperature {figures['temperature']:g} times the model's {figures['model_temperature']:g}, k {figures['k']}"
@@ -130,4 +131,13 @@ def _table(figures: dict[str, Any]) -> str:
         ("  repeated frames", f"{100 * free['repeated']:.1f} %", f"data: {100 * free['repeated_data']:.1f} %"),
         ("  silent frames", f"{100 * free['silent']:.1f} %", f"data: {100 * free['silent_data']:.1f} %"),
     ]  # fmt: skip
+    if strikes:
+        rows += [
+            ("  notes struck", f"{100 * free['struck']:.1f} %", f"data: {100 * free['struck_data']:.1f} %"),
+            (
+                "  twice in a row",
+                f"{100 * free['struck_again']:.1f} %",
+                f"data: {100 * free['struck_again_data']:.1f} %",
+            ),
+        ]
     return "\n".join(f"{name:<22}{value:<28}{note}".rstrip() for name, value, note in rows)

@@ -171,20 +171,26 @@ def _play(model: SequenceModel, pieces: list[PianoRoll], frames: int, seed: int,
 
 def _free_run(played: list[PianoRoll], pieces: list[PianoRoll]) -> dict[str, Any]:
     """How the model plays alone, beside the data's own figures."""
-    ours, data = (_texture([roll.sounding for roll in rolls], rolls[0].low) for rolls in (played, pieces))
+    ours, data = (_texture(rolls) for rolls in (played, pieces))
     return {**ours, **{f"{name}_data": value for name, value in data.items()}}
 
 
-def _texture(rolls: list[NDArray[np.uint8]], low: int) -> dict[str, Any]:
+def _texture(rolls: list[PianoRoll]) -> dict[str, Any]:
+    """`struck` is the share of what sounds in a frame that is struck there, `struck_again` the share of these strikes
+    that follow one of the same pitch in the frame before."""
     frames = sum(len(roll) for roll in rolls)
-    repeated = sum(int((roll[1:] == roll[:-1]).all(axis=1).sum()) for roll in rolls)
-    notes = np.concatenate([roll.sum(axis=1) for roll in rolls])
-    pitches = np.sum([roll.sum(axis=0, dtype=np.int64) for roll in rolls], axis=0)
-    classes = np.bincount((np.arange(len(pitches)) + low) % 12, weights=pitches, minlength=12)
+    repeated = sum(int((roll.sounding[1:] == roll.sounding[:-1]).all(axis=1).sum()) for roll in rolls)
+    struck = sum(int(roll.struck.sum()) for roll in rolls)
+    struck_again = sum(int((roll.struck[1:] & roll.struck[:-1]).sum()) for roll in rolls)
+    notes = np.concatenate([roll.sounding.sum(axis=1) for roll in rolls])
+    pitches = np.sum([roll.sounding.sum(axis=0, dtype=np.int64) for roll in rolls], axis=0)
+    classes = np.bincount((np.arange(len(pitches)) + rolls[0].low) % 12, weights=pitches, minlength=12)
     return {
         "notes_per_frame": float(notes.mean()),
         "repeated": repeated / max(1, frames - len(rolls)),
         "silent": float((notes == 0).mean()),
+        "struck": struck / max(1, int(notes.sum())),
+        "struck_again": struck_again / max(1, struck),
         "polyphony": _shares(np.bincount(np.minimum(notes, POLYPHONY), minlength=POLYPHONY + 1)),
         "pitch_classes": _shares(classes),
     }

@@ -24,7 +24,7 @@ def test_json_is_one_object_with_the_keys_of_the_contract(tiny_model: Path, tmp_
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert figures.keys() >= CONTRACT
-    names = ("notes_per_frame", "repeated", "silent", "polyphony", "pitch_classes")
+    names = ("notes_per_frame", "repeated", "silent", "struck", "struck_again", "polyphony", "pitch_classes")
     assert figures["free_run"].keys() == {*names, *(f"{name}_data" for name in names)}
     assert figures["frames"] == 2 * 4 * 16
     assert "broken.mid: the file is empty" in done.stderr
@@ -36,6 +36,15 @@ def test_a_person_reads_a_table(tiny_model: Path, tmp_path: Path, capfd: pytest.
     assert "log-likelihood" in table
     assert "nats/frame" in table
     assert "repeating the previous frame" in table
+    assert "twice in a row" in table
+
+
+def test_of_rolls_that_tell_no_strikes_none_are_told(
+    tiny_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    rolls = save_npz(tmp_path / "rolls.npz", grid=0.25, valid=[20])
+    assert main(["eval", "--model", str(tiny_model), str(rolls), *LITTLE_EFFORT]) == 0
+    assert "twice in a row" not in capfd.readouterr().out
 
 
 def test_how_the_model_plays_alone_is_drawn(

@@ -40,7 +40,7 @@ def test_the_figures_have_the_names_of_the_contract() -> None:
         "log_likelihood", "log_likelihood_error", "estimator", "pseudo_log_likelihood", "accuracy", "copy_accuracy",
         "frames", "free_run",
     }  # fmt: skip
-    names = {"notes_per_frame", "repeated", "silent", "polyphony", "pitch_classes"}
+    names = {"notes_per_frame", "repeated", "silent", "struck", "struck_again", "polyphony", "pitch_classes"}
     assert result["free_run"].keys() == names | {f"{name}_data" for name in names}
     assert result["frames"] == 2 * 32
     assert result["log_likelihood"] < 0
@@ -110,8 +110,17 @@ def test_the_texture_of_the_data_is_set_beside_the_models_own() -> None:
     assert free["notes_per_frame_data"] == pytest.approx(7 / 6)
     assert free["repeated_data"] == pytest.approx(3 / 5)
     assert free["silent_data"] == pytest.approx(2 / 6)
+    assert (free["struck_data"], free["struck_again_data"]) == (pytest.approx(2 / 7), 0)
     assert 0 <= free["silent"] <= 1
     assert free["notes_per_frame"] > 20, "without training half of all pitches sound"
+
+
+def test_hammered_notes_are_counted() -> None:
+    piece = hand_made([40, 44], [40, 44], [40, 44], [40])
+    piece.struck[1, 40] = piece.struck[2, 40] = 1  # struck three times in a row
+    free = figures(piece)["free_run"]
+    assert free["struck_data"] == pytest.approx(4 / 7)
+    assert free["struck_again_data"] == pytest.approx(2 / 4)
 
 
 def test_the_same_seed_gives_the_same_figures_and_progress_is_told() -> None:
