@@ -18,7 +18,6 @@ play: $(VENV)/.installed system-run
 	    $(BIN)/improv play; \
 	else \
 	    echo "no window can be opened here: a tune is played with the partner, which takes a good minute"; \
-	    rm -f take.mid take.png; \
 	    $(BIN)/improv play --headless --input assets/demo.mid --record take.mid --plot take.png; \
 	fi
 

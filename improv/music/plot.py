@@ -90,7 +90,10 @@ def draw_roll(
         bottom = page.height - _ABOVE - row * (page.row_height + _BELOW) - page.row_height
         width = _WIDTH - _LEFT - _RIGHT
         box = (_LEFT / _WIDTH, bottom / page.height, width / _WIDTH, page.row_height / page.height)
-        draw_row(figure.add_axes(box), notes, row * page.row_bars, page)
+        axes = figure.add_axes(box)
+        draw_row(axes, notes, row * page.row_bars, page)
+        axes.annotate("bar", (0, 0), (-6, -3.5), textcoords="offset points", xycoords="axes fraction", ha="right", va="top",
+                      fontsize=9, color=FAINT_TEXT)  # fmt: skip
     save_figure(figure, Path(path))
 
 

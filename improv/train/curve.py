@@ -33,7 +33,7 @@ def curve_figure(history: list[Epoch], published: Mapping[int, float]) -> Figure
     """The same as a figure."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
-    axes.margins(x=0.08, y=0.15)  # room for the best epoch's label
+    axes.margins(y=0.15)  # room for the best epoch's label
     numbers = [epoch.number for epoch in history]
     axes.plot(numbers, [e.monitor for e in history], ".-", color=MONITOR, label="monitor (training, reconstruction)")
     if published:
@@ -47,7 +47,10 @@ def curve_figure(history: list[Epoch], published: Mapping[int, float]) -> Figure
         axes.plot(best.number, best.valid, "o", ms=9, mfc="none", color=color)
         axes.annotate(f"{best.valid:.3f}", (best.number, best.valid), (0, 8), textcoords="offset points", ha="center")
     axes.set(xlabel="epoch", ylabel="nats per frame", title="Training curve")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    last = max([numbers[-1], *published])
+    edge = max(0.5, 0.03 * last)
+    axes.set_xlim(numbers[0] - edge, last + edge)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.25)
-    axes.legend(loc="lower right", frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
