@@ -92,8 +92,7 @@ def draw_roll(
         box = (_LEFT / _WIDTH, bottom / page.height, width / _WIDTH, page.row_height / page.height)
         axes = figure.add_axes(box)
         draw_row(axes, notes, row * page.row_bars, page)
-        axes.annotate("bar", (0, 0), (-6, -3.5), textcoords="offset points", xycoords="axes fraction", ha="right", va="top",
-                      fontsize=9, color=FAINT_TEXT)  # fmt: skip
+        axes.text(-0.012, -0.012, "bar", transform=axes.transAxes, ha="right", va="top", fontsize=9, color=FAINT_TEXT)
     save_figure(figure, Path(path))
 
 
