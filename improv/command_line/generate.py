@@ -90,7 +90,9 @@ def run(args: argparse.Namespace) -> int:
     if prompt is not None:
         parts = {"prompt": prompt, "partner": _after(prompt, played)}
     notes = {name: roll_to_notes(roll) for name, roll in parts.items()}
-    write_midi(args.out, notes, tempo, signature, key=key)
+    if args.key and not config.normalised:
+        print("note: this model knows no keys, and --key changes nothing", file=sys.stderr)
+    write_midi(args.out, notes, tempo, signature, key=key if args.key and config.normalised else None)
     print(f"wrote {args.out}", file=sys.stderr)
     if args.plot:
         from improv.music.plot import draw_roll

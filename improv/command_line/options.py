@@ -86,8 +86,8 @@ def midi_file(text: str) -> Path:
     from improv.music.midifile import SUFFIXES
 
     path = Path(text)
-    if path.suffix.lower() not in SUFFIXES and (path.is_file() or not path.exists()):
-        raise argparse.ArgumentTypeError(f"it becomes a MIDI file: the name must end in .mid, got {text}")
+    if path.suffix.lower() not in SUFFIXES and not text.startswith("/dev/"):
+        raise argparse.ArgumentTypeError(f"it becomes a MIDI file: name it as in song.mid, got {text}")
     return path
 
 

@@ -90,8 +90,8 @@ def run(args: argparse.Namespace) -> int:
         return _train(trainer, corpus, args)
 
 
-def _note_idle(given: Iterable[str], model: Config, recipe: Recipe) -> None:
-    """Names the options among those `given` that change nothing in such a training."""
+def _note_idle(given: dict[str, Any], model: Config, recipe: Recipe) -> None:
+    """Names those options of the RBM and of the later epochs among the `given` that change nothing."""
     idle = dict[str, str]()
     if not model.has_rbm:
         idle |= dict.fromkeys(("cd_steps", "persistent", "elsewhere"), "there is no RBM")
@@ -100,7 +100,7 @@ def _note_idle(given: Iterable[str], model: Config, recipe: Recipe) -> None:
     if not recipe.polish_epochs:
         idle["polish_rate"] = "there are no epochs without dropout"
     for name in given:
-        if name in idle:
+        if name in idle and given[name] is not False:
             print(f"note: --{name.replace('_', '-')} changes nothing, as {idle[name]}", file=sys.stderr)
 
 
@@ -129,22 +129,23 @@ def _trainer(
     if why:
         print(why, file=sys.stderr)
     trainer = Trainer(config, recipe, pieces, valid, args.out, args.seed, device, world)
-    done = trainer.resume() if args.resume else 0
-    if args.resume and not last_path(args.out).exists():
-        print("there is nothing to resume beside --out: training anew", file=sys.stderr)
-    elif args.resume:
-        print(f"resuming after epoch {done}" if done else "resuming before the end of the first epoch", file=sys.stderr)
+    if args.resume:
+        trainer.resume()
+        place = f"resuming after {trainer.epochs_done} of {trainer.all_epochs} epochs"
+        there = last_path(args.out).exists()
+        print(place if there else "there is nothing to resume beside --out: training anew", file=sys.stderr)
     return trainer
 
 
 def _check_out(args: argparse.Namespace) -> None:
     """Refuses to write over anything by accident, before any work is done."""
+    from improv.music.plot import SUFFIXES as PICTURES
     from improv.train.trainer import last_path
 
     reads = [*args.data, *args.valid]
     check_apart(reads, [args.out])
     last, picture = last_path(args.out), args.out.with_suffix(".png")
-    if args.out.suffix.lower() in (*SUFFIXES, ".png"):
+    if args.out.suffix.lower() in (*SUFFIXES, *PICTURES):
         raise UsageError(f"{args.out} is no name for a model: give {args.out.with_suffix('.pt')}")
     check_apart(reads, [last, picture])
     if args.overwrite or (args.resume and last.exists()):
@@ -202,11 +203,12 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
 
     started = time.perf_counter()
     total, initial = trainer.frames * trainer.all_epochs, trainer.frames * trainer.epochs_done
+    if not trainer.epochs_done:
+        print(f"to train: {_plan(trainer.recipe)}; {trainer.frames} frames an epoch", file=sys.stderr)
     bar = tqdm(total=total, initial=initial, unit=" frames", unit_scale=True, disable=None)
     picture, last = args.out.with_suffix(".png"), last_path(args.out)
     published = PRESETS[args.preset].published
     older = args.out.exists()  # which the first epoch will replace
-    print(f"training {_plan(trainer.recipe)}, {trainer.frames} frames each", file=sys.stderr)
 
     def on_epoch(epoch: Epoch) -> None:
         valid = "" if math.isnan(epoch.valid) else f"   valid {epoch.estimator.upper()} {epoch.valid:8.3f} nats/frame"

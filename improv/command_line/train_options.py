@@ -4,7 +4,7 @@ import argparse
 from dataclasses import fields
 
 from improv.command_line.options import whole
-from improv.model.config import CORES, ESTIMATORS, MAX_TEMPERATURE, MIN_TEMPERATURE, SIZES, Config
+from improv.model.config import CORES, ESTIMATORS, HEATS, MAX_TEMPERATURE, MIN_TEMPERATURE, SIZES, Config
 from improv.train.presets import PRESETS
 from improv.train.recipe import CHOICES, RANGES, Recipe
 
@@ -20,10 +20,11 @@ MODEL_HELP = {
     "learn_u0": "learn the memory's initial state, or leave it at zero",
     "temperature": "of the chain where the player's knob stands at 1, best where the partner, alone, repeats itself as "
     "much as the music",
+    "solo": "times that temperature while nobody but the partner plays",
     "low": "the lowest pitch, as a MIDI number",
     "n_pitches": "number of pitches",
 }
-MODEL_RANGES = {**SIZES, "temperature": (MIN_TEMPERATURE, MAX_TEMPERATURE)}
+MODEL_RANGES = {**SIZES, **dict.fromkeys(HEATS, (MIN_TEMPERATURE, MAX_TEMPERATURE))}
 MODEL_CHOICES = {"core": CORES, "estimator": ESTIMATORS}
 MODEL_OPTIONS = tuple(MODEL_HELP)
 

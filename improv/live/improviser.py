@@ -24,6 +24,7 @@ from improv.sampling.frames import FrameSampler
 # Frames kept, from which the state is rebuilt when the key changes, in 5 ms. With 256 that takes 20, and a tick is
 # missed, for 0.03 nats in a frame at most.
 MEMORY = 64
+ALONE_BEATS = 8.0  # without a note of the player's after which the partner plays alone
 
 
 class Improviser:
@@ -51,6 +52,7 @@ class Improviser:
         self._memory: deque[Frame] = deque(maxlen=MEMORY)
         self._previous = self._own = silence(self.config.n_pitches)
         self._shift = self._wanted_shift()
+        self._rest = math.inf  # beats since the player's last note
         self.number = 0
         self.bar_beats = 4.0
 
@@ -75,6 +77,7 @@ class Improviser:
         self._memory.append(frame)
         self._previous = frame
         self._own = silence(self.config.n_pitches) if partner is None else partner
+        self._rest = 0.0 if player[SOUNDING].any() else self._rest + self.config.grid
         self._listener.hear(player)
         self._register.hear(player)
         shift = self._wanted_shift()
@@ -113,6 +116,8 @@ class Improviser:
         held = self._held(known, *clamp) if turn.clamped else free
         lean = leaning(self.key, self.config)
         temperature = controls.temperature * self.config.temperature
+        if self._rest >= ALONE_BEATS and not player[SOUNDING].any():
+            temperature *= self.config.solo
         v, self.steps = self._frames.sample(held, lean, temperature, controls.k, deadline)
         # At the edge of the range pitches are folded, so the player's must be left out in both keys.
         own = self.model.decode(v, previous) & (1 - known[SOUNDING])
@@ -130,6 +135,7 @@ class Improviser:
     def forget(self, number: int = 0, bar_beats: float = 4.0) -> None:
         """Starts anew, as if nothing had been heard: the next frame is `number`, a bar has `bar_beats` beats."""
         self.number, self.bar_beats = number, bar_beats
+        self._rest = math.inf
         self._frames.go_on()
         self._listener = KeyListener(self.config.grid, self.config.low)
         self._register = Register(self.config.grid, self.config.low)
@@ -145,6 +151,7 @@ class Improviser:
         self._shift = self._wanted_shift()
         self._memory.extend(other._memory)
         self._previous, self._own, self.number = other._previous, other._own, other.number
+        self._rest = other._rest
         self._remember()
 
     def change_sampler(self, sampler: str) -> None:

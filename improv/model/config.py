@@ -10,6 +10,7 @@ CORES = ("tanh", "gru", "lstm")
 ESTIMATORS = ("rbm", "nade", "both")
 SIZES = {"hidden": (1, 8192), "recurrent": (1, 8192), "tied": (0, 1024), "low": (0, 127), "n_pitches": (1, 128)}
 MIN_GRID, MAX_GRID = 0.001, 64.0
+HEATS = ("temperature", "solo")  # on which none of the weights depends
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.1, 10.0
 
 
@@ -34,6 +35,8 @@ class Config:
         rules: how notes became frames, one of RULES.
         learn_u0: whether the initial state is learned; it is zero otherwise.
         temperature: of the chain where the player's knob stands at 1; none of the weights depends on it.
+        solo: times that temperature while the partner plays alone. What suits the accompaniment of a player is too cold
+            there: hearing nobody but itself, it hammers what it has struck once.
         low, n_pitches: the MIDI pitch of the first visible unit, and how many pitches there are.
     """
 
@@ -50,6 +53,7 @@ class Config:
     rules: str = MUSICAL
     learn_u0: bool = False
     temperature: float = 1.0
+    solo: float = 1.0
     low: int = LOW
     n_pitches: int = N_PITCHES
 
@@ -104,9 +108,9 @@ class Config:
             raise ValueError(f"grid must lie in {MIN_GRID:g}..{MAX_GRID:g} beats, got {self.grid!r}")
         if self.dt is not None and not (isinstance(self.dt, int | float) and 0 < self.dt <= MAX_GRID):
             raise ValueError(f"dt must lie in 0..{MAX_GRID:g} seconds, got {self.dt!r}")
-        if not isinstance(self.temperature, int | float) or not MIN_TEMPERATURE <= self.temperature <= MAX_TEMPERATURE:
-            raise ValueError(
-                f"temperature must lie in {MIN_TEMPERATURE:g}..{MAX_TEMPERATURE:g}, got {self.temperature!r}"
-            )
+        for name in HEATS:
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or not MIN_TEMPERATURE <= value <= MAX_TEMPERATURE:
+                raise ValueError(f"{name} must lie in {MIN_TEMPERATURE:g}..{MAX_TEMPERATURE:g}, got {value!r}")
         if self.low + self.n_pitches > 128:
             raise ValueError(f"the pitches {self.low}..{self.low + self.n_pitches - 1} leave MIDI's 0..127")

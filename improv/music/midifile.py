@@ -113,8 +113,12 @@ def _score(midi: Any, pairing: type[Pairing]) -> Score:
                 signatures.append((beat, TimeSignature(message.numerator, message.denominator)))
     if not notes:
         raise ImprovError("it holds no notes")
-    signature = next((signature for _, signature in sorted(signatures) if signature.usual), COMMON_TIME)
+    signature = next((signature for _, signature in sorted(signatures, key=_beat) if signature.usual), COMMON_TIME)
     return Score(in_order(notes), sorted(tempo_map.items()), signature)
+
+
+def _beat(event: tuple[float, object]) -> float:
+    return event[0]
 
 
 def _timed(track: Any, ticks_per_beat: int) -> Iterable[tuple[float, Any]]:

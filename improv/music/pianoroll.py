@@ -140,7 +140,7 @@ def _pieces(frames: NDArray[np.uint8], lengths: NDArray[np.int32], grid: float, 
     if frames.ndim != 2 or lengths.ndim != 1 or (lengths < 0).any() or lengths.sum() != len(frames):
         raise ImprovError(f"frames {frames.shape} and lengths {lengths.shape} do not fit together")
     if not np.isfinite(frames).all():
-        raise ImprovError("some of its frames are no numbers (NaN)")
+        raise ImprovError("some of its frames are not finite numbers")
     if not (low >= 0 and 0 < frames.shape[1] <= 128 - low):
         raise ImprovError(f"pitches {low} to {low + frames.shape[1] - 1} are not MIDI pitches")
     if not 0 < grid <= 64:

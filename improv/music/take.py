@@ -13,7 +13,7 @@ from pathlib import Path
 
 from improv.errors import ImprovError
 from improv.music.journal import PARTS, InUse, Journal, journal_of, take_of
-from improv.music.midifile import MAX_BEATS, MAX_TEMPO, write_midi
+from improv.music.midifile import MAX_BEATS, MAX_TEMPO, SUFFIXES, write_midi
 from improv.music.score import DEFAULT_BAR_BEATS, MAX_BAR_BEATS, MIN_BAR_BEATS, Note, TimeSignature
 
 RESTING_SECONDS = 3600.0  # where there are no locks, a journal to which so long nothing was written is a dead session's
@@ -108,7 +108,8 @@ def rescue(folder: Path) -> tuple[list[Path], list[str]]:
     """
     rescued: list[Path] = []
     problems: list[str] = []
-    for path in sorted(folder.glob("*.mid*.journal")):
+    journals = (path for path in folder.glob("*.journal") if any(suffix in path.name.lower() for suffix in SUFFIXES))
+    for path in sorted(journals):
         try:
             rescued += _rescue(path)
         except InUse:

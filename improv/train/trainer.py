@@ -15,7 +15,7 @@ import torch
 
 from improv.errors import ImprovError
 from improv.model import checkpoint
-from improv.model.config import Config
+from improv.model.config import HEATS, Config
 from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
 from improv.train.batches import Batches
@@ -24,6 +24,7 @@ from improv.train.learner import Learner, Phase
 from improv.train.likelihood import sketch
 from improv.train.recipe import Recipe
 
+DIFFERENCES = 3  # between two trainings' settings that are told at once
 PRETRAINING = 1_000_000  # epochs of pretraining are numbered from here, so that their choices are their own
 
 
@@ -146,14 +147,12 @@ class Trainer:
             # What there was not yet when it was written is as if it had not been given. More epochs may be asked for,
             # and another temperature: no weight depends on it.
             recipe = {**asdict(Recipe()), **state["recipe"], last: getattr(self.recipe, last)}
-            config = replace(model.config, temperature=self.config.temperature)
+            config = replace(model.config, **{name: getattr(self.config, name) for name in HEATS})
             there = asdict(config) | recipe | {"seed": state["seed"]}
             here = asdict(self.config) | asdict(self.recipe) | {"seed": self.seed}
-            if others := [
-                f"{name} {there.get(name)}, not {here[name]}" for name in here if there.get(name) != here[name]
-            ]:
-                raise ImprovError(f"{path} was trained with other settings ({'; '.join(others)}): give the same ones, "
-                                  "or another --out")  # fmt: skip
+            if others := [name for name in here | there if here.get(name) != there.get(name)]:
+                raise ImprovError(f"{path} was trained with other settings ({_named(others, there, here)}): give the "
+                                  "same ones, or another --out")  # fmt: skip
             if state["data"] != self._data:
                 raise ImprovError(f"{path} was trained on other data: give the same files, or another --out")
             self._place = Place(*state["place"])
@@ -290,10 +289,16 @@ class Trainer:
                 estimator.b_v.data = torch.log(rate / (1 - rate))
 
 
+def _named(others: list[str], there: dict[str, Any], here: dict[str, Any]) -> str:
+    """The first of these settings, and how many more there are."""
+    named = [f"{name.replace('_', '-')} {there.get(name)}, not {here.get(name)}" for name in others[:DIFFERENCES]]
+    return "; ".join([*named, f"and {len(others) - DIFFERENCES} more"] if len(others) > DIFFERENCES else named)
+
+
 def _check_pitches(roll: PianoRoll, config: Config) -> None:
     if (roll.low, roll.n_pitches) != (config.low, config.n_pitches):
         raise ImprovError(f"a piece covers {roll.n_pitches} pitches from {roll.low}, the model {config.n_pitches} from "
-                          f"{config.low}: give --low {roll.low} --n-pitches {roll.n_pitches}")  # fmt: skip
+                          f"{config.low}: .npz rolls need the pitches of --low and --n-pitches")  # fmt: skip
 
 
 def _fingerprint(pieces: list[PianoRoll]) -> int:

@@ -31,6 +31,10 @@ def tracks(path: Path) -> dict[str, list[tuple[float, int]]]:
     return found
 
 
+def key_signatures(path: Path) -> list[str]:
+    return [message.key for message in mido.MidiFile(path).tracks[0] if message.type == "key_signature"]
+
+
 def last_beat(path: Path) -> float:
     return max(note.end for note in read_score(path).notes)
 
@@ -79,6 +83,7 @@ def test_a_prompt_is_continued_in_its_time_signature(
     write_midi(tmp_path / "waltz.mid", {"piano": notes}, 120.0, signature)
     generate(tiny_model, tmp_path / "x.mid", "--bars", 2, "--prompt", tmp_path / "waltz.mid")
     assert read_score(tmp_path / "x.mid").signature == signature
+    assert not key_signatures(tmp_path / "x.mid"), "what key it is in is only guessed"
     assert 10 < last_beat(tmp_path / "x.mid") <= 12
 
 
@@ -112,19 +117,19 @@ def test_a_key_moves_the_music(tiny_model: Path, tmp_path: Path) -> None:
 
 def test_the_key_is_written(tiny_model: Path, tmp_path: Path) -> None:
     generate(tiny_model, tmp_path / "x.mid", "--bars", 1, "--key", "Bb minor")
-    assert [
-        message.key for message in mido.MidiFile(tmp_path / "x.mid").tracks[0] if message.type == "key_signature"
-    ] == ["Bbm"]
+    assert key_signatures(tmp_path / "x.mid") == ["Bbm"]
 
 
-@pytest.mark.parametrize("name", ["x.wav", "x", "x.mid.png"])
+@pytest.mark.parametrize("name", ["x.wav", "x", "x.mid.png", "there"])
 def test_what_it_writes_must_be_named_as_a_midi_file(
     tiny_model: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "there").write_text("mine")
     with pytest.raises(SystemExit) as exit_:
         generate(tiny_model, tmp_path / name)
     assert exit_.value.code == 2
-    assert "the name must end in .mid" in capsys.readouterr().err
+    assert (tmp_path / "there").read_text() == "mine"
+    assert "song.mid" in capsys.readouterr().err
     assert not list(tmp_path.glob("x*"))
 
 

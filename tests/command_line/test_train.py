@@ -143,7 +143,7 @@ def test_stopped_by_a_signal_it_keeps_best_and_last_and_says_where(
     if stop == signal.SIGINT:
         resumed = run(*command, "--epochs", kept + 1, "--resume")
         assert resumed.returncode == 0, resumed.stderr
-        assert f"resuming after epoch {kept}" in resumed.stderr
+        assert f"resuming after {kept} of" in resumed.stderr
         assert json.loads(resumed.stdout)["epochs"] == kept + 1
 
 
@@ -225,6 +225,8 @@ def test_it_does_not_go_on_with_other_settings(tmp_path: Path, capfd: pytest.Cap
     ("options", "idle"),
     [
         (("--estimator", "nade", "--cd-steps", "3", "--persistent"), {"--cd-steps", "--persistent"}),
+        (("--estimator", "nade", "--elsewhere", "0.1", "--no-persistent"), {"--elsewhere"}),
+        (("--estimator", "rbm", "--rbm-batch", "2", "--rbm-decay", "0.1"), {"--rbm-batch", "--rbm-decay"}),
         (("--estimator", "both", "--polish-epochs", "0", "--polish-rate", "0.1", "--rbm-rate", "0.1"),
          {"--polish-rate", "--rbm-rate"}),
         (("--estimator", "both", "--rbm-epochs", "1", "--rbm-rate", "0.1", "--cd-steps", "2"), set()),
@@ -241,18 +243,29 @@ def test_options_that_change_nothing_are_named(
 
 
 def test_the_epochs_of_every_kind_are_told_at_the_beginning(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    epochs = ("--pretrain-core", "1", "--epochs", "2", "--polish-epochs", "1", "--rbm-epochs", "1")
+    epochs = (
+        "--pretrain-frames",
+        "1",
+        "--pretrain-core",
+        "1",
+        "--epochs",
+        "2",
+        "--polish-epochs",
+        "1",
+        "--rbm-epochs",
+        "1",
+    )
     small = ("--estimator", "both", "--tied", "0", "--hidden", "8", "--recurrent", "6")
     data, out = folder(tmp_path / "data", 2), tmp_path / "m.pt"
     assert main(["train", str(data), "--out", str(out), *small, *epochs]) == 0
     told = capfd.readouterr().err
-    assert ("training 1 epoch of pretraining the memory, then 2 epochs, then 1 epoch without dropout, then 1 epoch of "
-            "the RBM alone, 64 frames each") in told  # fmt: skip
+    assert ("to train: 1 epoch of pretraining on frames, then 1 epoch of pretraining the memory, then 2 epochs, then "
+            "1 epoch without dropout, then 1 epoch of the RBM alone; 64 frames an epoch\n") in told  # fmt: skip
     validated = [line.split("valid ")[1][:4] for line in told.splitlines() if "monitor" in line and "valid" in line]
     assert validated == ["NADE", "NADE", "NADE", "RBM "], "one is not to be compared with the other"
 
 
-@pytest.mark.parametrize("name", ["m.mid", "m.npz", "m.PNG"])
+@pytest.mark.parametrize("name", ["m.mid", "m.kar", "m.npz", "m.PNG", "m.svg"])
 def test_a_model_is_not_named_as_music_or_a_picture(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str
 ) -> None:
@@ -289,11 +302,11 @@ def test_interrupted_in_the_first_epoch_it_leaves_no_model_but_goes_on_from_ther
     finally:
         process.kill()
     assert (process.returncode, printed) == (1, "")
-    assert told.startswith("training 1 epoch, 19200 frames each\nimprov: interrupted in the first epoch: ")
+    assert told.startswith("to train: 1 epoch; 19200 frames an epoch\nimprov: interrupted in the first epoch: ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "m.last.pt"]
     resumed = run("train", data, "--out", out, *SLOW, "--resume")
     assert resumed.returncode == 0, resumed.stderr
-    assert "resuming before the end of the first epoch" in resumed.stderr
+    assert "resuming after 0 of 1 epochs" in resumed.stderr
     assert out.exists()
 
 

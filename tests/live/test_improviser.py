@@ -340,6 +340,26 @@ def test_the_temperature_is_told_in_units_of_the_models_own(model: SequenceModel
     assert np.array_equal(*played)
 
 
+def test_it_plays_warmer_while_nobody_else_has_played_for_a_while(model: SequenceModel) -> None:
+    """`solo` is in force until the player's first note, and eight beats after the last one."""
+    warmer = SequenceModel(replace(model.config, solo=1.8)).eval().requires_grad_(False)
+    warmer.load_state_dict(model.state_dict())
+    of_both = Improviser(model, 1), Improviser(warmer, 1)
+    frames, tune = round(8 / model.config.grid), [frame([40]), frame([42])] * 4
+
+    def same(player: Frame, controls: tuple[Controls, Controls]) -> bool:
+        given = [i.answer(player, DUET, c) for i, c in zip(of_both, controls, strict=True)]
+        for improviser in of_both:
+            improviser.hear(player, given[0])
+        return np.array_equal(*given)
+
+    alike, warmed = (CONTROLS, CONTROLS), (replace(CONTROLS, temperature=1.8), CONTROLS)
+    assert all(same(silence(), warmed) for _ in range(4)), "alone from the start"
+    assert all(same(player, alike) for player in tune)
+    assert all(same(silence(), alike) for _ in range(frames)), "a rest"
+    assert all(same(silence(), warmed) for _ in range(3)), "alone again"
+
+
 def test_a_cold_partner_plays_less_of_what_is_unlikely(model: SequenceModel) -> None:
     notes = [
         sum(int(answer[SOUNDING].sum()) for answer in answers(Improviser(model, 1), silence(), SOLO, Controls(t, 10)))

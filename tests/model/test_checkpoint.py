@@ -143,6 +143,7 @@ def test_a_malicious_file_runs_nothing(tmp_path: Path, where: str, how: str) -> 
         content(config={**vars(CONFIG), "grid": "a quarter"}),
         content(config={**vars(CONFIG), "temperature": float("nan")}),
         content(config={**vars(CONFIG), "temperature": "warm"}),
+        content(config={**vars(CONFIG), "solo": 0.0}),
         content(config={**vars(CONFIG), "core": ["gru"]}),
         content(weights=None),
         content(weights={}),

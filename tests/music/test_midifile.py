@@ -236,6 +236,15 @@ def test_parts_become_named_tracks_after_one_of_tempo_and_metre(tmp_path: Path) 
     assert [message.key for message in midi.tracks[0] if message.type == "key_signature"] == ["Bbm"]
 
 
+def test_the_first_time_signature_counts_and_of_two_at_once_that_of_the_first_track(tmp_path: Path) -> None:
+    notes = [mido.Message("note_on", note=60, velocity=80), mido.Message("note_off", note=60, time=4800)]
+    late = mido.MetaMessage("time_signature", numerator=2, denominator=4, time=960)
+    six, four = (mido.MetaMessage("time_signature", numerator=n, denominator=d) for n, d in ((6, 8), (4, 4)))
+    tracks = [mido.MidiTrack([late]), mido.MidiTrack([six, *notes]), mido.MidiTrack([four])]
+    mido.MidiFile(type=1, tracks=tracks).save(tmp_path / "x.mid")
+    assert read_score(tmp_path / "x.mid").signature == (6, 8)
+
+
 @pytest.mark.parametrize("key", KEYS)
 def test_every_key_can_be_written(key: Key, tmp_path: Path) -> None:
     write_midi(tmp_path / "x.mid", {"tune": [Note(0, 1, 60, 80)]}, key=key)

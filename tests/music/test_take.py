@@ -168,6 +168,15 @@ def test_what_dead_sessions_left_becomes_takes(tmp_path: Path) -> None:
     assert rescue(tmp_path / "nowhere") == ([], [])
 
 
+@pytest.mark.parametrize("name", ["song.mid", "song.midi", "song.kar", "LOUD.MID", "song-2.mid"])
+def test_whatever_a_take_is_called_it_is_rescued(tmp_path: Path, name: str) -> None:
+    write_lines(journal_of(tmp_path / name), ["note", "player", 60, 80, 0.0])
+    (tmp_path / "other.journal").write_text("not ours")
+    rescued, problems = rescue(tmp_path)
+    assert ([path.suffix for path in rescued], problems) == ([Path(name).suffix], [])
+    assert (tmp_path / "other.journal").exists()
+
+
 def test_an_odd_file_does_not_keep_the_others_from_being_rescued(tmp_path: Path) -> None:
     (tmp_path / "a-link.mid.journal").symlink_to(tmp_path / "nowhere")
     (tmp_path / "b-folder.mid.journal").mkdir()

@@ -40,7 +40,7 @@ REASONS = {
     "lengthless.npz": "no train_lengths",
     "foreign.npz": "no train_frames",
     "lengths.npz": "do not fit",
-    "nan.npz": "no numbers",
+    "nan.npz": "not finite",
     "dangling.mid": "No such file",
     "itself.midi": "symbolic links",
 }
@@ -67,11 +67,12 @@ def test_folders_are_read_to_the_bottom_in_a_fixed_order_each_file_once(tmp_path
     folder(tmp_path / "b" / "deep" / "deeper", 2)
     folder(tmp_path / "a", 1)
     (tmp_path / "a" / "piece0.mid").rename(tmp_path / "a" / "LOUD.MIDI")
+    (tmp_path / "b" / "deep" / "deeper" / "piece1.mid").rename(tmp_path / "b" / "deep" / "deeper" / "piece1.kar")
     (tmp_path / "notes.txt").write_text("not music, and not mistaken for it")
     (tmp_path / "folder.mid").mkdir()
     found, skipped = find_files([tmp_path, tmp_path / "a", tmp_path / "a" / "LOUD.MIDI"])
     assert [str(path.relative_to(tmp_path)) for path in found] == [
-        "a/LOUD.MIDI", "b/deep/deeper/piece0.mid", "b/deep/deeper/piece1.mid",
+        "a/LOUD.MIDI", "b/deep/deeper/piece0.mid", "b/deep/deeper/piece1.kar",
     ]  # fmt: skip
     assert not skipped
     assert len(read_corpus([tmp_path], Reading()).splits["train"]) == 3

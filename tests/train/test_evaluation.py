@@ -121,6 +121,8 @@ def test_hammered_notes_are_counted() -> None:
     free = figures(piece)["free_run"]
     assert free["struck_data"] == pytest.approx(4 / 7)
     assert free["struck_again_data"] == pytest.approx(2 / 4)
+    piece.struck[1, 40] = 0  # struck, held, struck
+    assert figures(piece)["free_run"]["struck_again_data"] == 0
 
 
 def test_the_same_seed_gives_the_same_figures_and_progress_is_told() -> None:

@@ -266,7 +266,18 @@ def test_it_does_not_resume_with_other_settings(uninterrupted: Trainer, other: d
 
 
 def test_it_resumes_at_another_temperature(uninterrupted: Trainer) -> None:
-    assert trainer(uninterrupted.out, config=replace(CONFIG, temperature=0.7)).resume() == len(uninterrupted.history)
+    warm = replace(CONFIG, temperature=0.7, solo=1.2)
+    assert trainer(uninterrupted.out, config=warm).resume() == len(uninterrupted.history)
+
+
+def test_it_does_not_resume_what_was_trained_with_a_setting_it_does_not_know(
+    uninterrupted: Trainer, tmp_path: Path
+) -> None:
+    model, state = checkpoint.load(last_path(uninterrupted.out))
+    state["recipe"]["label_smoothing"] = 0.1
+    checkpoint.save(tmp_path / "m.last.pt", model, **state)
+    with pytest.raises(ImprovError, match="label-smoothing"):
+        trainer(tmp_path / "m.pt").resume()
 
 
 def test_it_does_not_resume_with_other_data(uninterrupted: Trainer) -> None:
