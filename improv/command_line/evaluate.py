@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     with tqdm(total=frames, unit=" frames", desc="evaluating", leave=False, disable=None) as bar:
         figures = evaluate(model, pieces, effort, args.seed, bar.update, played.append, controls)
     figures |= {"model": str(args.model), "split": split, "k": controls.k}
-    figures |= {"temperature": controls.temperature, "model_temperature": config.temperature}
+    figures |= {"temperature": controls.temperature, "model_temperature": config.temperature * config.solo}
     figures["skipped"] = [{"path": path, "reason": reason} for path, reason in corpus.skipped]
     print(json.dumps(figures) if args.json else _table(figures, config.onsets and corpus.articulated))
     if args.plot:
