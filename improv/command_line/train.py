@@ -235,6 +235,7 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
         "seconds": round(time.perf_counter() - started, 3),
         "best_epoch": trainer.best_epoch,
         "valid": trainer.best if trainer.valid else None,
+        "estimator": next(epoch.estimator for epoch in trainer.history if epoch.number == trainer.best_epoch),
         "skipped": [{"path": path, "reason": reason} for path, reason in corpus.skipped],
         "interrupted": interrupted,
     }
@@ -272,7 +273,9 @@ def _say(summary: dict[str, Any], picture: Path, last: Path, more: str) -> None:
 
 
 def _best(summary: dict[str, Any]) -> str:
-    valid = "" if summary["valid"] is None else f", valid {summary['valid']:.3f} nats/frame"
+    valid = (
+        "" if summary["valid"] is None else f", valid {summary['estimator'].upper()} {summary['valid']:.3f} nats/frame"
+    )
     return f"{summary['model']} (epoch {summary['best_epoch']}{valid})"
 
 

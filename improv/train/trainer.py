@@ -156,6 +156,9 @@ class Trainer:
             if state["data"] != self._data:
                 raise ImprovError(f"{path} was trained on other data: give the same files, or another --out")
             self._place = Place(*state["place"])
+            if self._place.epochs > self.all_epochs:
+                raise ImprovError(f"{path} has {self._place.epochs} epochs already: give as many at least, not "
+                                  f"{self.all_epochs}")  # fmt: skip
             begun = self._place.epochs if self._place.updates else self._place.epochs - 1
             self.learner.begin(self._schedule()[max(0, begun)][0])
             self.learner.load_state_dict(state)

@@ -104,7 +104,7 @@ def test_wrong_usage_exits_2_with_one_line(arguments: list[str], capfd: pytest.C
         (["train", "DATA", "--out", "m.pt", "--epochs", "0"], "epochs must lie in 1..100000"),
         (["train", "DATA", "--out", "m.pt", "--learning-rate", "nan"], "must lie in 0..10"),
         (["train", "DATA", "--out", "m.pt", "--valid-share", "nan"], "must lie in 0..0.99"),
-        (["train", "DATA", "--out", "m.png"], "name the model as m.pt"),
+        (["train", "DATA", "--out", "m.png"], "give m.pt"),
         (["train", "DATA", "--out", "."], "is a folder"),
         (["train", "m.pt", "--out", "m.pt"], "named twice"),
         (["play", "--plot", "x.png"], "--headless"),
@@ -184,7 +184,7 @@ FAILURES: dict[str, Case] = {
     "eval: poisoned model": ("not finite", lambda p: ["eval", p, "--model", a_poisoned_model(p)]),
     "eval: missing data": ("does not exist", lambda p: ["eval", p / "nowhere", "--model", a_model(p)]),
     "eval: other grid": (
-        "the data's frames last 0.5 beats",
+        "have frames of 0.5 beats, the model of 0.25",
         lambda p: ["eval", save_npz(p / "r.npz", grid=0.5, test=[9]), "--model", a_model(p)],
     ),
     "eval: no such split": (

@@ -263,6 +263,10 @@ def test_the_epochs_of_every_kind_are_told_at_the_beginning(tmp_path: Path, capf
             "1 epoch without dropout, then 1 epoch of the RBM alone; 64 frames an epoch\n") in told  # fmt: skip
     validated = [line.split("valid ")[1][:4] for line in told.splitlines() if "monitor" in line and "valid" in line]
     assert validated == ["NADE", "NADE", "NADE", "RBM "], "one is not to be compared with the other"
+    assert "(epoch 4, valid RBM -" in told
+    little = ("--chains", "2", "--betas", "2", "--free-frames", "8")
+    assert main(["eval", "--model", str(out), str(data), *little]) == 0
+    assert "of its NADE" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("name", ["m.mid", "m.kar", "m.npz", "m.PNG", "m.svg"])

@@ -270,6 +270,12 @@ def test_it_resumes_at_another_temperature(uninterrupted: Trainer) -> None:
     assert trainer(uninterrupted.out, config=warm).resume() == len(uninterrupted.history)
 
 
+def test_it_does_not_resume_to_fewer_epochs_than_are_done(uninterrupted: Trainer) -> None:
+    fewer = replace(uninterrupted.recipe, **{uninterrupted.recipe.last_epochs: 1})
+    with pytest.raises(ImprovError, match="epochs already: give as many at least, not"):
+        trainer(uninterrupted.out, recipe=fewer).resume()
+
+
 def test_it_does_not_resume_what_was_trained_with_a_setting_it_does_not_know(
     uninterrupted: Trainer, tmp_path: Path
 ) -> None:
