@@ -21,6 +21,7 @@ from improv.model.config import Config
 from improv.model.rbm import ConditionalRbm
 from improv.model.sequence_model import SequenceModel
 from improv.music.midifile import read_score
+from improv.music.recall import Recall
 from improv.music.score import to_roll
 from improv.resources import asset, bundled_model
 from improv.sampling.calibration import runnable
@@ -58,7 +59,8 @@ def bundled_weights(hidden: int, recurrent: int) -> SequenceModel:
     """
     partner, _ = checkpoint.load(bundled_model())
     frames = to_roll(read_score(asset("demo.mid")), partner.config.grid).frames[:200]
-    past, _ = partner.pasts(partner.inputs(frames, 0, 4.0).unsqueeze(0))
+    recalled = Recall(frames.shape[2]).hear(frames)
+    past, _ = partner.pasts(partner.inputs(frames, 0, 4.0, recalled).unsqueeze(0))
     assert partner.rbm is not None
     b_v, b_h = (bias[0, -1] for bias in partner.rbm.biases(past))
     model = SequenceModel(Config(hidden=hidden, recurrent=recurrent, onsets=False, bars=False, normalised=False))

@@ -17,6 +17,7 @@ MODEL_HELP = {
     "tied": "units of memory that every pitch has to itself, with weights that all pitches share",
     "onsets": "tell struck from held notes, by a second unit per pitch",
     "bars": "tell the memory the place in the bar; piano-rolls are taken to begin on a bar line",
+    "recall": "tell the memory what followed when the music last went as it goes now",
     "learn_u0": "learn the memory's initial state, or leave it at zero",
     "temperature": "of the chain where the player's knob stands at 1, best where the partner, alone, repeats itself as "
     "much as the music",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from improv.live.modes import Turn
 from improv.model.sequence_model import SequenceModel
 from improv.music.key import Key
 from improv.music.pianoroll import SOUNDING, STRUCK, Frame, silence, transpose
+from improv.music.recall import Recall, Recalled
 from improv.sampling.chain import FREE
 from improv.sampling.frames import FrameSampler
 
@@ -49,7 +51,8 @@ class Improviser:
         self.fixed_key = key
         self._listener = KeyListener(self.config.grid, self.config.low)
         self._register = Register(self.config.grid, self.config.low)
-        self._memory: deque[Frame] = deque(maxlen=MEMORY)
+        self._recall = Recall(self.config.n_pitches)
+        self._memory: deque[tuple[Frame, Recalled]] = deque(maxlen=MEMORY)
         self._previous = self._own = silence(self.config.n_pitches)
         self._shift = self._wanted_shift()
         self._rest = math.inf  # beats since the player's last note
@@ -74,7 +77,7 @@ class Improviser:
         frame = player if partner is None else player | partner
         self.number += 1
         self._frames.go_on()
-        self._memory.append(frame)
+        self._memory.append((frame, self._recall.hear(frame[np.newaxis])))
         self._previous = frame
         self._own = silence(self.config.n_pitches) if partner is None else partner
         self._rest = 0.0 if player[SOUNDING].any() else self._rest + self.config.grid
@@ -85,7 +88,7 @@ class Improviser:
             self._shift = shift
             self._remember()
         else:
-            self._advance(frame[np.newaxis])
+            self._advance([self._memory[-1]])
 
     def answer(
         self,
@@ -139,6 +142,7 @@ class Improviser:
         self._frames.go_on()
         self._listener = KeyListener(self.config.grid, self.config.low)
         self._register = Register(self.config.grid, self.config.low)
+        self._recall = Recall(self.config.n_pitches)
         self._memory.clear()
         self._previous = self._own = silence(self.config.n_pitches)
         self._shift = self._wanted_shift()
@@ -150,6 +154,7 @@ class Improviser:
         self._listener, self._register = other._listener, other._register
         self._shift = self._wanted_shift()
         self._memory.extend(other._memory)
+        self._recall = other._recall
         self._previous, self._own, self.number = other._previous, other._own, other.number
         self._rest = other._rest
         self._remember()
@@ -188,8 +193,13 @@ class Improviser:
         """The state anew from all remembered frames, as the model would have heard them in the present key."""
         self._frames.forget()
         if self._memory:
-            self._advance(np.stack(self._memory))
+            self._advance(self._memory)
 
-    def _advance(self, frames: NDArray[np.uint8]) -> None:
+    def _advance(self, heard: Sequence[tuple[Frame, Recalled]]) -> None:
+        frames = np.stack([frame for frame, _ in heard])
+        recalled = Recalled(
+            np.concatenate([what.frames for _, what in heard]), np.concatenate([what.likeness for _, what in heard])
+        )
         first = self.number - len(frames)
-        self._frames.hear(self.model.inputs(transpose(frames, self._shift), first, self.bar_beats).numpy())
+        frames, recalled = transpose(frames, self._shift), recalled.transposed(self._shift)
+        self._frames.hear(self.model.inputs(frames, first, self.bar_beats, recalled).numpy())

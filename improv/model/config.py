@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from improv.music.meter import n_positions
 from improv.music.pianoroll import LOW, N_PITCHES
 from improv.music.published import MUSICAL, RULES
+from improv.music.recall import N_LEVELS
 
 CORES = ("tanh", "gru", "lstm")
 ESTIMATORS = ("rbm", "nade", "both")
@@ -31,6 +32,7 @@ class Config:
         dt: seconds per frame, where the model was trained on such; `grid` then holds them as beats at 120 BPM.
         onsets: whether a second visible unit per pitch tells struck from held.
         bars: whether the core is told the place in the bar of the frame to come.
+        recall: whether the core is told what followed when the music last went as it goes now.
         normalised: whether pieces were moved to C major or C minor.
         rules: how notes became frames, one of RULES.
         learn_u0: whether the initial state is learned; it is zero otherwise.
@@ -49,6 +51,7 @@ class Config:
     dt: float | None = None
     onsets: bool = True
     bars: bool = True
+    recall: bool = False
     normalised: bool = True
     rules: str = MUSICAL
     learn_u0: bool = False
@@ -68,14 +71,24 @@ class Config:
         return self.n_pitches * self.channels
 
     @property
-    def n_places(self) -> int:
-        """Units that tell the place in the bar."""
-        return n_positions(self.grid) if self.bars else 0
+    def heard_channels(self) -> int:
+        """Inputs of the core for a pitch: its visible units and, where there is recall, those of the frame recalled."""
+        return self.channels * (2 if self.recall else 1)
+
+    @property
+    def n_heard(self) -> int:
+        """Inputs of the core for all pitches."""
+        return self.n_pitches * self.heard_channels
+
+    @property
+    def n_told(self) -> int:
+        """Inputs of the core of no pitch: how much like the present what is recalled was, and the place in the bar."""
+        return (N_LEVELS if self.recall else 0) + (n_positions(self.grid) if self.bars else 0)
 
     @property
     def n_inputs(self) -> int:
-        """Inputs of the core: a frame's visible units and, where bars are told, the next frame's place in the bar."""
-        return self.n_visible + self.n_places
+        """Inputs of the core: of a frame that is over, and what is known of the next."""
+        return self.n_heard + self.n_told
 
     @property
     def hidden_per_pitch(self) -> int:
@@ -98,7 +111,7 @@ class Config:
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= high:
                 raise ValueError(f"{name} must be a whole number in {low}..{high}, got {value!r}")
-        for name in ("onsets", "bars", "normalised", "learn_u0"):
+        for name in ("onsets", "bars", "recall", "normalised", "learn_u0"):
             if type(getattr(self, name)) is not bool:
                 raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
         for name, choices in (("core", CORES), ("estimator", ESTIMATORS), ("rules", RULES)):

@@ -14,6 +14,7 @@ from improv.model.nade import Nade, TiedNade
 from improv.model.rbm import ConditionalRbm, TiedRbm
 from improv.music.meter import positions
 from improv.music.pianoroll import SOUNDING, STRUCK, Frame
+from improv.music.recall import Recalled
 
 Integer = TypeVar("Integer", bound=np.integer[Any])
 
@@ -43,12 +44,22 @@ class SequenceModel(nn.Module):
         past, after = self.cores(inputs, self.cores.initial(len(inputs)) if state is None else state)
         return past, after
 
-    def inputs(self, frames: NDArray[np.uint8], first: int, bar_beats: float) -> Tensor:
-        """What the cores read of frames [T, 2, n_pitches], of which the first is number `first`, [T, n_inputs]."""
-        v = self.encode(frames).astype(np.float32)
+    def inputs(
+        self, frames: NDArray[np.uint8], first: int, bar_beats: float, recalled: Recalled | None = None
+    ) -> Tensor:
+        """What the cores read of frames [T, 2, n_pitches], of which the first is number `first`, [T, n_inputs].
+
+        A model with recall needs to be given what they recall.
+        """
+        v = self.encode(frames)
+        parts, told = [v], []
+        if self.config.recall:
+            assert recalled is not None
+            parts.append(self.encode(recalled.frames))
+            told.append(recalled.levels)
         if self.config.bars:
-            v = np.concatenate([v, positions(first + 1, len(v), self.config.grid, bar_beats)], axis=1)
-        return torch.from_numpy(v)
+            told.append(positions(first + 1, len(v), self.config.grid, bar_beats))
+        return torch.from_numpy(np.concatenate([*parts, *told], axis=1, dtype=np.float32))
 
     def encode(self, frames: NDArray[Integer]) -> NDArray[Integer]:
         """Visible units [..., n_visible] of frames [..., 2, n_pitches]."""

@@ -24,9 +24,9 @@ class CompiledTiedCore:
 
     def __init__(self, core: TiedCore) -> None:
         config, gru = core.config, core.core
-        self._n_visible = config.n_visible
-        place = torch.zeros(0, config.tied) if core.place is None else core.place.weight.T
-        self._seeing = array(core.around.matrix()), array(core.pitch), array(place)
+        self._n_heard = config.n_heard
+        told = torch.zeros(0, config.tied) if core.told is None else core.told.weight.T
+        self._seeing = array(core.around.matrix()), array(core.pitch), array(told)
         weights = [array(gru.get_parameter(f"weight_{kind}_l0").T) for kind in ("ih", "hh")]
         self._gru = weights + [array(gru.get_parameter(f"bias_{kind}_l0")) for kind in ("ih", "hh")]
         self._s0 = array(core.initial(1)[0])
@@ -38,7 +38,7 @@ class CompiledTiedCore:
 
     def hear(self, inputs: Floats) -> None:
         """Takes in the cores' inputs [T, n_inputs]."""
-        _hear(inputs, self._n_visible, *self._seeing, *self._gru, self.s)  # type: ignore[call-arg]
+        _hear(inputs, self._n_heard, *self._seeing, *self._gru, self.s)  # type: ignore[call-arg]
 
 
 class CompiledTiedBiases:
@@ -70,18 +70,18 @@ class CompiledTiedStart:
 
 
 @njit(nogil=True, cache=True, fastmath=True, error_model="numpy")
-def _hear(inputs, n_visible, around, pitch, place, w_in, w_rec, b_in, b_rec, s):  # type: ignore[no-untyped-def]
-    """s after inputs x [T, I], in place; around [V, P * tied], pitch [P, tied], place [I - V, tied]."""
+def _hear(inputs, n_heard, around, pitch, told, w_in, w_rec, b_in, b_rec, s):  # type: ignore[no-untyped-def]
+    """s after inputs x [T, I], in place; around [n_heard, P * tied], pitch [P, tied], told [I - n_heard, tied]."""
     n_pitches, size = pitch.shape
-    seen, told = kernels.aligned(n_pitches * size), kernels.aligned(size)
+    seen, all_alike = kernels.aligned(n_pitches * size), kernels.aligned(size)
     heard, known = kernels.aligned(3 * size), kernels.aligned(3 * size)
     for x in inputs:
-        told[:] = 0
-        kernels.add_product(told, x[n_visible:], place)
+        all_alike[:] = 0
+        kernels.add_product(all_alike, x[n_heard:], told)
         for p in range(n_pitches):
             for j in range(size):
-                seen[p * size + j] = pitch[p, j] + told[j]
-        kernels.add_product(seen, x[:n_visible], around)
+                seen[p * size + j] = pitch[p, j] + all_alike[j]
+        kernels.add_product(seen, x[:n_heard], around)
         for j in range(len(seen)):
             seen[j] = max(seen[j], float32(0))
         for p in range(n_pitches):

@@ -18,6 +18,7 @@ from torch import Tensor
 from improv.model.core import Past
 from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll, transpose
+from improv.music.recall import recall_in
 from improv.train.recipe import Recipe
 
 Floats = NDArray[np.float32]
@@ -115,16 +116,18 @@ class Batches:
         rng = np.random.default_rng((self.seed, epoch, 1 + window.number))
         roll = self.pieces[window.piece]
         frames = np.asarray(roll.frames[window.start : window.end])
+        recalled = recall_in(roll, window.start, window.end) if self.config.recall else None
         if recipe.transpose:
-            frames = transpose(frames, int(rng.integers(-recipe.transpose, recipe.transpose + 1)))
-        inputs = self.model.inputs(frames, window.start - roll.downbeat, roll.bar_beats).numpy()
-        v, places = np.split(inputs, [self.config.n_visible], axis=1)
+            semitones = int(rng.integers(-recipe.transpose, recipe.transpose + 1))
+            frames, recalled = transpose(frames, semitones), recalled and recalled.transposed(semitones)
+        inputs = self.model.inputs(frames, window.start - roll.downbeat, roll.bar_beats, recalled).numpy()
+        v, rest = np.split(inputs, [self.config.n_visible], axis=1)
         starts = self._starts(v, recipe.elsewhere, rng)
         heard = self._overheard(v, recipe.alone, rng) * _keep(v.shape, recipe.input_dropout, rng)
         size, share = (len(v), self.config.recurrent), recipe.state_dropout
         return {
             "v": v,
-            "heard": np.concatenate([heard, places], axis=1),
+            "heard": np.concatenate([heard, rest], axis=1),
             "starts": starts,
             "kept_u": _keep(size, share, rng),
             "kept_s": _keep((len(v), 1, self.config.tied), share / 2, rng),

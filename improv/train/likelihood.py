@@ -21,6 +21,7 @@ from improv.model.core import Past
 from improv.model.nade import log_probability
 from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
+from improv.music.recall import Recall
 
 CHUNK = 256  # frames at a time: keeps the particles of a chunk in the cache
 STRETCH = 1024  # frames that the cores run over at a time: a tied core keeps some 100 kB of each
@@ -141,10 +142,11 @@ def stretches(model: SequenceModel, pieces: list[PianoRoll]) -> Iterator[Stretch
     """All pieces, one after another, in stretches short enough for memory."""
     device, n_visible = next(model.parameters()).device, model.config.n_visible
     for roll in pieces:
-        state, before = None, torch.zeros(n_visible, device=device)
+        state, before, recall = None, torch.zeros(n_visible, device=device), Recall(roll.n_pitches)
         for start in range(0, len(roll), STRETCH):
             frames = np.asarray(roll.frames[start : start + STRETCH])
-            inputs = model.inputs(frames, start - roll.downbeat, roll.bar_beats).to(device)
+            recalled = recall.hear(frames) if model.config.recall else None
+            inputs = model.inputs(frames, start - roll.downbeat, roll.bar_beats, recalled).to(device)
             past, state = model.pasts(inputs.unsqueeze(0), state)
             yield Stretch(inputs[:, :n_visible], before, past.at(0))
             before = inputs[-1, :n_visible]

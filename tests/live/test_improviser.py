@@ -15,6 +15,7 @@ from improv.model.sequence_model import SequenceModel
 from improv.music.key import Key, parse_key
 from improv.music.pianoroll import SOUNDING, STRUCK, Frame, PianoRoll, silence
 from improv.sampling.calibration import runnable
+from improv.train.likelihood import stretches
 
 DUET = Turn(partner_plays=True, clamped=True, whose="both")
 SOLO = Turn(partner_plays=True, clamped=False, whose="partner")
@@ -23,11 +24,12 @@ CONTROLS = Controls(temperature=1.0, k=5)
 COMPASS = range(20, 68)  # the columns the partner of these tests plays in, far from both ends
 
 
-@pytest.fixture(scope="module")
-def model() -> SequenceModel:
+@pytest.fixture(scope="module", params=[False, True], ids=["", "recall"])
+def model(request: pytest.FixtureRequest) -> SequenceModel:
     """An untrained partner with a mind: it plays some notes in every frame, and what it hears matters."""
     torch.manual_seed(0)
-    made = SequenceModel(Config(hidden=16, recurrent=12, core="gru")).eval().requires_grad_(False)
+    config = Config(hidden=16, recurrent=12, core="gru", recall=request.param)
+    made = SequenceModel(config).eval().requires_grad_(False)
     for parameter in made.parameters():
         parameter.normal_(std=0.3)
     made.rbm.b_v.fill_(-30.0)
@@ -231,7 +233,7 @@ def test_the_partner_prefers_the_notes_of_the_key(estimator: str, key: str, pitc
 
 
 def test_a_model_that_was_not_normalised_plays_in_no_key(model: SequenceModel) -> None:
-    untold = SequenceModel(Config(hidden=16, recurrent=12, core="gru", normalised=False)).eval().requires_grad_(False)
+    untold = SequenceModel(replace(model.config, normalised=False)).eval().requires_grad_(False)
     untold.load_state_dict(model.state_dict())
     in_g, in_c, in_c_minor = (
         jam(Improviser(untold, 4, key=parse_key(key)), melody(20)) for key in ("G", "C", "C minor")
@@ -310,6 +312,20 @@ def test_another_model_goes_on_from_what_the_first_one_heard(model: SequenceMode
     second.remember(first)
     assert (second.number, second.key) == (first.number, first.key)
     assert np.array_equal(jam(second, melody(10, seed=1)), jam(witness, melody(10, seed=1)))
+
+
+@pytest.mark.parametrize("key", ["C", "G"])
+def test_what_it_hears_live_is_what_it_would_have_been_trained_on(model: SequenceModel, key: str) -> None:
+    """In a key, above middle C and in 3/4 with a pickup of two frames; the melody returns after 80 frames."""
+    tune = melody(80, shift=8)
+    piece = PianoRoll(np.stack(tune + tune), model.config.grid, bar_beats=3.0, downbeat=2)
+    improviser = Improviser(model, 1, key=parse_key(key))
+    improviser.forget(-2, 3.0)
+    for heard in piece.frames[:-1]:
+        improviser.hear(heard)
+    *_, stretch = stretches(model, [piece.transposed(parse_key(key).shift)])
+    live = improviser._frames._memory.past()
+    torch.testing.assert_close(live.u[0], stretch.past.u[-1], atol=1e-5, rtol=0)
 
 
 def test_generation_continues_a_prompt_and_leaves_it_out(model: SequenceModel) -> None:

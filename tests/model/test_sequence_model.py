@@ -7,6 +7,7 @@ import torch
 from improv.model.config import CORES, Config
 from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import SOUNDING, STRUCK, silence
+from improv.music.recall import N_LEVELS, Recall, Recalled
 
 SMALL = Config(hidden=20, recurrent=5, low=48, n_pitches=10)
 
@@ -27,11 +28,12 @@ def frames(count: int, seed: int = 0) -> np.ndarray:
 
 @pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("onsets", [True, False])
-def test_shapes(core: str, onsets: bool) -> None:
-    model = model_of(core, onsets=onsets, tied=3, estimator="both")
+@pytest.mark.parametrize("recall", [True, False])
+def test_shapes(core: str, onsets: bool, recall: bool) -> None:
+    model = model_of(core, onsets=onsets, recall=recall, tied=3, estimator="both")
     config = model.config
     assert config.n_visible == (20 if onsets else 10)
-    inputs = torch.stack([model.inputs(frames(6), 0, 4.0)] * 3)
+    inputs = torch.stack([model.inputs(frames(6), 0, 4.0, Recall(10).hear(frames(6)))] * 3)
     assert inputs.shape == (3, 6, config.n_inputs)
     past, after = model.pasts(inputs)
     assert past.u.shape == (3, 6, 5)
@@ -103,6 +105,33 @@ def test_the_core_is_told_where_in_its_bar_the_next_frame_stands() -> None:
     assert torch.equal(told[:15], model.inputs(quiet, 16, 4.0)[:15, model.config.n_visible :])
     assert len({tuple(row) for row in told.tolist()}) == 16
     assert torch.equal(told[3:], model.inputs(quiet, 3, 4.0)[:13, model.config.n_visible :])
+
+
+def test_a_core_with_recall_is_told_what_followed_and_how_alike_it_was() -> None:
+    model, piece = model_of("gru", recall=True), np.concatenate([frames(6)] * 2)
+    told = model.inputs(piece, 0, 4.0, Recall(10).hear(piece))[:, model.config.n_visible :]
+    recalled, levels, places = told.split([20, N_LEVELS, 20], dim=1)
+    np.testing.assert_array_equal(recalled[8:-1], model.encode(piece)[9:])
+    assert levels.argmax(dim=1)[0] == 0
+    assert levels.argmax(dim=1)[-1] > levels.argmax(dim=1)[6]
+    told_without = model_of("gru").inputs(piece, 0, 4.0)
+    assert torch.equal(places, told_without[:, 20:])
+
+
+def test_a_tied_core_hears_what_is_recalled_of_every_pitch_alike() -> None:
+    model = model_of("tanh", tied=4, bars=False, onsets=False, recall=True, low=24, n_pitches=60)
+    assert model.cores.tied is not None
+    model.cores.tied.pitch.zero_()
+    quiet, low = np.zeros((2, 5, 2, 60), np.uint8)
+    low[np.arange(5), :, [20, 24, 27, 20, 32]] = 1
+    likeness = np.full(5, 0.9, np.float32)
+    inputs = [
+        model.inputs(quiet, 0, 4.0, Recalled(recalled, likeness)) for recalled in (quiet, low, np.roll(low, 3, 2))
+    ]
+    nothing, below, above = (model.pasts(some.unsqueeze(0))[0].s for some in inputs)
+    assert nothing is not None and below is not None and above is not None  # noqa: PT018
+    torch.testing.assert_close(below[:, :, 3:40], above[:, :, 6:43])
+    assert not torch.allclose(below, nothing)
 
 
 def test_the_initial_state_is_learned_only_when_asked() -> None:

@@ -22,9 +22,12 @@ def model_of(**config: object) -> SequenceModel:
 @pytest.mark.parametrize("core", ["tanh", "gru"])
 @pytest.mark.parametrize("tied", [0, 5])
 @pytest.mark.parametrize("told", [True, False], ids=["onsets and bars", "neither"])
+@pytest.mark.parametrize("recall", [True, False])
 @pytest.mark.parametrize("learn_u0", [True, False])
-def test_compiled_cores_remember_what_torch_does(core: str, tied: int, told: bool, learn_u0: bool) -> None:
-    model = model_of(core=core, tied=tied, onsets=told, bars=told, learn_u0=learn_u0)
+def test_compiled_cores_remember_what_torch_does(
+    core: str, tied: int, told: bool, recall: bool, learn_u0: bool
+) -> None:
+    model = model_of(core=core, tied=tied, onsets=told, bars=told, recall=recall, learn_u0=learn_u0)
     assert CompiledMemory.fits(model.config)
     ours, theirs = CompiledMemory(model), TorchMemory(model)
     inputs = np.random.default_rng(0).integers(0, 2, (20, model.config.n_inputs)).astype(np.float32)

@@ -10,7 +10,7 @@ from small_music import GRID, rolls
 from improv.model.config import Config
 from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import SOUNDING
-from improv.train.batches import Batch, Batches
+from improv.train.batches import Batch, Batches, Window
 from improv.train.distributed import ALONE
 from improv.train.learner import Learner
 from improv.train.recipe import Recipe
@@ -60,6 +60,19 @@ def test_what_is_learned_may_be_moved_to_any_key() -> None:
         (shift,) = [s for s in range(-6, 7) if np.array_equal(np.roll(original, s, axis=1), v)]
         moved[shift] += 1
     assert len(moved) > 5
+
+
+@pytest.mark.parametrize("transposed", [0, 5])
+def test_what_is_recalled_comes_from_the_whole_piece_before(transposed: int) -> None:
+    torch.manual_seed(0)
+    model, roll = SequenceModel(Config(hidden=8, recurrent=6, grid=GRID, recall=True)), PIECES[0]
+    twice = replace(roll, frames=np.concatenate([roll.frames, roll.frames]))
+    recipe = replace(RECIPE, input_dropout=0.9, transpose=transposed)
+    of, start, n = Batches(model, [twice], seed=1), len(roll) + 20, model.config.n_visible
+    batch = of.make(1, [Window(0, 0, start, start + 32)], recipe)
+    recalled = batch.heard[0, :, n : 2 * n]
+    assert torch.equal(recalled[:-1], batch.v[0, 1:]), "which nothing of is dropped out"
+    assert np.array_equal(batch.v[0, :, :88], twice.sounding[start : start + 32]) == (not transposed)
 
 
 def test_dropout_keeps_the_mean() -> None:

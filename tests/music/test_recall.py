@@ -1,0 +1,121 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from improv.music import recall
+from improv.music.pianoroll import PianoRoll, transpose
+from improv.music.recall import FADE, N_LEVELS, SETTLED, Recall, Recalled, recall_in
+
+FEW = 3  # pitches, so that frames often are alike
+pieces = st.integers(0, 20).flatmap(lambda length: arrays(np.uint8, (length, 2, FEW), elements=st.integers(0, 1)))
+
+
+def of_random_frames(length: int, seed: int = 0) -> np.ndarray:
+    """Frames [length, 2, 88] of which no two are alike."""
+    return (np.random.default_rng(seed).random((length, 2, 88)) < 0.05).astype(np.uint8)
+
+
+def heard(frames: np.ndarray, start: int = 0) -> Recalled:
+    """What the frames from `start` on recall."""
+    known = Recall(frames.shape[2])
+    known.hear(frames[:start])
+    return known.hear(frames[start:])
+
+
+def likeness_of(one: np.ndarray, other: np.ndarray) -> float:
+    """Of two pasts [T, 2, n], as it is defined."""
+    total = 0.0
+    for back, (a, b) in enumerate(zip(one[::-1], other[::-1], strict=False)):
+        alike = (a & b).sum() / (a | b).sum() if (a | b).any() else 1.0
+        total += (1 - FADE) * FADE**back * alike
+    return total
+
+
+@given(pieces)
+def test_it_recalls_what_followed_the_past_most_like_the_present(frames: np.ndarray) -> None:
+    found = heard(frames)
+    for now in range(len(frames)):
+        likeness = [likeness_of(frames[: now + 1], frames[: then + 1]) for then in range(now)]
+        assert found.likeness[now] == pytest.approx(max(likeness, default=0.0), abs=1e-5)
+        best = [then for then in range(now) if likeness[then] > max(likeness) - 1e-6]
+        if best and max(likeness) > 1e-5:
+            assert any((found.frames[now] == frames[then + 1]).all() for then in best)
+
+
+@given(pieces, st.integers(0, 20))
+def test_how_much_is_heard_at_once_makes_no_difference(frames: np.ndarray, cut: int) -> None:
+    whole, rest = heard(frames), heard(frames, cut)
+    np.testing.assert_array_equal(rest.frames, whole.frames[cut:])
+    np.testing.assert_allclose(rest.likeness, whole.likeness[cut:], atol=1e-6)
+
+
+def test_a_part_that_returns_is_recalled_frame_by_frame() -> None:
+    part = of_random_frames(30)
+    found = heard(np.concatenate([part, of_random_frames(10, seed=1), part]))
+    np.testing.assert_array_equal(found.frames[40:69], part[1:])  # from its first frame on
+    assert found.likeness[69] == pytest.approx(1, abs=1e-3)
+    assert (np.diff(found.likeness[40:69]) > 0).all()  # each frame that comes true makes it surer
+
+
+def test_of_two_places_just_as_like_the_later_one_is_recalled() -> None:
+    a, b, c = of_random_frames(3)
+    found = heard(np.stack([a, b, a, c, a]))
+    np.testing.assert_array_equal(found.frames[-1], c)
+
+
+def test_nothing_is_recalled_before_there_is_anything_alike() -> None:
+    one, other = np.zeros((2, 2, 88), np.uint8)
+    one[:, 40], other[:, 41] = 1, 1
+    found = heard(np.stack([one, other]))
+    assert not found.frames.any()
+    assert not found.likeness.any()
+    assert found.levels.argmax(axis=1).tolist() == [0, 0]
+
+
+def test_the_levels_tell_likeness_apart() -> None:
+    frames = np.zeros((6, 2, 88), np.uint8)
+    levels = Recalled(frames, np.array([0, 0.2, 0.6, 0.8, 0.9, 1], np.float32)).levels
+    np.testing.assert_array_equal(levels, np.eye(6))
+    assert levels.shape == (6, N_LEVELS)
+
+
+def test_what_is_alike_is_so_in_every_key() -> None:
+    frames = of_random_frames(20)[:, :, :76]
+    frames = np.pad(np.concatenate([frames, frames]), ((0, 0), (0, 0), (6, 6)))  # nothing at the edges, to be folded
+    here, there = heard(frames).transposed(5), heard(transpose(frames, 5))
+    np.testing.assert_array_equal(here.frames, there.frames)
+    np.testing.assert_array_equal(here.likeness, there.likeness)
+
+
+@pytest.mark.parametrize("horizon", [10, 1000])
+def test_it_looks_back_no_further_than_the_horizon(monkeypatch: pytest.MonkeyPatch, horizon: int) -> None:
+    monkeypatch.setattr(recall, "HORIZON", horizon)
+    part = of_random_frames(5)
+    frames = np.concatenate([part, of_random_frames(20, seed=1), part])
+    for found in (heard(frames), heard(frames, 25), recall_in(PianoRoll(frames, 0.25), 25, 30)):
+        came_true = (found.frames[-5:-1] == part[1:]).all(axis=(1, 2))
+        assert came_true.tolist() == [horizon == 1000] * 4
+
+
+def test_a_long_piece_takes_little_memory() -> None:
+    frames = np.concatenate([of_random_frames(3000)] * 2)
+    tracemalloc.start()
+    found = heard(frames)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    np.testing.assert_array_equal(found.frames[3010:-1], frames[3011:])
+    assert peak < 64 * 2**20
+
+
+def test_in_the_middle_of_a_piece_it_recalls_as_if_it_had_heard_all_of_it() -> None:
+    part = of_random_frames(60)
+    frames = np.concatenate([part, of_random_frames(40, seed=1), part])
+    whole = heard(frames)
+    for first, end in ((0, 160), (10, 20), (100, 130), (100 + SETTLED, 160), (155, 160)):
+        middle = recall_in(PianoRoll(frames, 0.25), first, end)
+        np.testing.assert_array_equal(middle.frames, whole.frames[first:end])
+        np.testing.assert_allclose(middle.likeness, whole.likeness[first:end], atol=1e-4)
