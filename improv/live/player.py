@@ -12,8 +12,8 @@ from improv.live.performance import Performance
 from improv.live.recorder import Takes
 from improv.live.tune import Tune, is_midi_file
 from improv.music.pairing import PEDAL_DOWN
+from improv.music.score import COMMON_TIME, TimeSignature
 
-BAR_BEATS = 4.0  # where no tune says otherwise
 ENDING_BARS = 1  # played on after a tune has ended
 
 
@@ -39,9 +39,14 @@ class Player:
         self._pending: deque[tuple[float, int, int]] = deque()  # of the tune, still to come: beat, pitch, velocity
 
     @property
+    def signature(self) -> TimeSignature:
+        """How a bar is written."""
+        return self._tune.signature if self._tune else COMMON_TIME
+
+    @property
     def bar_beats(self) -> float:
         """Beats in a bar."""
-        return self._tune.bar_beats if self._tune else BAR_BEATS
+        return self.signature.beats
 
     @property
     def ending_beat(self) -> float:

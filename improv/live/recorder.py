@@ -14,6 +14,7 @@ from improv.errors import ImprovError
 from improv.live.messages import TAKE, Notice, Problem, Report, TakeBegun, TakeKept
 from improv.music import take as takes
 from improv.music.journal import PARTS, Journal
+from improv.music.score import TimeSignature
 from improv.resources import new_take, spare_folders
 
 SYNC_SECONDS = 1.0  # a power cut costs about so much
@@ -40,9 +41,9 @@ class Takes:
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
-    def begin(self, bar_beats: float, tempo: float, partner_files: Sequence[Path] = ()) -> None:
-        """A take begins in this metre and tempo (BPM); `partner_files` get the partner's part."""
-        self._jobs.put(partial(self._begin, bar_beats, tempo, partner_files))
+    def begin(self, signature: TimeSignature, tempo: float, partner_files: Sequence[Path] = ()) -> None:
+        """A take begins in this time signature and tempo (BPM); `partner_files` get the partner's part."""
+        self._jobs.put(partial(self._begin, signature, tempo, partner_files))
 
     def note(self, part: str, pitch: int, velocity: int, beat: float) -> None:
         """`part` strikes `pitch` at `beat`, or lets go of it where velocity is 0."""
@@ -104,11 +105,11 @@ class Takes:
         if problems:
             self._report(Notice(f"left by an earlier session, and not to be rescued: {'; '.join(problems)}"))
 
-    def _begin(self, bar_beats: float, tempo: float, partner_files: Sequence[Path]) -> None:
+    def _begin(self, signature: TimeSignature, tempo: float, partner_files: Sequence[Path]) -> None:
         self._open(self._wanted(), PARTS)
         for path in partner_files:
             self._open(path, ("partner",))
-        self._write_to_all(Journal.bar, (bar_beats,))
+        self._write_to_all(Journal.bar, signature)
         self._write_to_all(Journal.tempo, (0.0, tempo))
 
     def _open(self, wanted: Path, parts: Sequence[str]) -> None:

@@ -101,7 +101,7 @@ class Transport:
             self.midi_clock.uncount()
         song_beat = self.midi_clock.beat_at(now)
         beat = -START_SECONDS * tempo / 60 if song_beat is None else song_beat
-        self._takes.begin(self.player.bar_beats, tempo, self.partner_files)
+        self._takes.begin(self.player.signature, tempo, self.partner_files)
         self._kept_tempo = tempo
         timeline = Timeline(now - beat * 60 / tempo, tempo)
         self._perform(model, timeline, max(0, math.ceil(beat / model.grid)) * model.grid, new_take=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from improv.music.midifile import SUFFIXES, read_score
+from improv.music.score import TimeSignature
 
 
 def is_midi_file(name: str) -> bool:
@@ -20,13 +21,13 @@ class Tune:
     Attributes:
         events: (beat, pitch, velocity) in order; velocity 0 ends a note, and ends come before onsets.
         beats: where the last note ends.
-        bar_beats: beats in a bar.
+        signature: how a bar is written.
         tempo: the file's first, in BPM.
     """
 
     events: list[tuple[float, int, int]]
     beats: float
-    bar_beats: float
+    signature: TimeSignature
     tempo: float
 
     @classmethod
@@ -40,4 +41,4 @@ class Tune:
         events = [(note.onset, note.pitch, note.velocity) for note in score.notes]
         events += [(note.end, note.pitch, 0) for note in score.notes]
         events.sort(key=lambda event: (event[0], event[2] > 0))
-        return cls(events, max(note.end for note in score.notes), score.bar_beats, score.tempo)
+        return cls(events, max(note.end for note in score.notes), score.signature, score.tempo)

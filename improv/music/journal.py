@@ -86,9 +86,9 @@ class Journal:
         """From `beat` on the tempo is `bpm`."""
         self._append(["tempo", beat, bpm])
 
-    def bar(self, beats: float) -> None:
-        """A bar has so many beats."""
-        self._append(["bar", beats])
+    def bar(self, numerator: int, denominator: int) -> None:
+        """The time signature."""
+        self._append(["bar", numerator, denominator])
 
     def sync(self) -> None:
         """From here on not even a power cut loses what was written; waits for the disk."""

@@ -48,17 +48,9 @@ class TimeSignature(NamedTuple):
 
     @property
     def usual(self) -> bool:
-        """Whether a bar is neither absurdly short nor absurdly long."""
-        return MIN_BAR_BEATS <= self.beats <= MAX_BAR_BEATS
-
-    @classmethod
-    def of(cls, bar_beats: float) -> TimeSignature:
-        """The plainest for bars of so many beats: 3/4, not 6/8; 4/4 where there is none."""
-        for denominator in (4, 8, 16, 32):
-            numerator = bar_beats * denominator / 4
-            if numerator == round(numerator) and 1 <= numerator <= 255:
-                return cls(round(numerator), denominator)
-        return COMMON_TIME
+        """Whether a MIDI file can hold it, and a bar is neither absurdly short nor absurdly long."""
+        writable = 0 < self.numerator < 256 and self.denominator > 0 and self.denominator.bit_count() == 1
+        return writable and MIN_BAR_BEATS <= self.beats <= MAX_BAR_BEATS
 
 
 COMMON_TIME = TimeSignature(4, 4)

@@ -14,7 +14,7 @@ from pathlib import Path
 from improv.errors import ImprovError
 from improv.music.journal import PARTS, InUse, Journal, journal_of, take_of
 from improv.music.midifile import MAX_BEATS, MAX_TEMPO, SUFFIXES, write_midi
-from improv.music.score import DEFAULT_BAR_BEATS, MAX_BAR_BEATS, MIN_BAR_BEATS, Note, TimeSignature
+from improv.music.score import COMMON_TIME, Note, TimeSignature
 
 RESTING_SECONDS = 3600.0  # where there are no locks, a journal to which so long nothing was written is a dead session's
 
@@ -150,7 +150,7 @@ class _Played:
         self.notes: dict[str, list[Note]] = {part: [] for part in PARTS}
         self.pedal: list[tuple[float, int]] = []
         self.tempo_map: list[tuple[float, float]] = []
-        self.bar_beats = DEFAULT_BAR_BEATS
+        self.signature = COMMON_TIME
         self._last = 0.0
         self._pending: dict[tuple[str, int], tuple[float, int]] = {}
 
@@ -168,8 +168,8 @@ class _Played:
                 self.pedal.append((self._at(beat), value))
             case ["tempo", int() | float() as beat, int() | float() as bpm] if 0 < bpm <= MAX_TEMPO and _in_time(beat):
                 self.tempo_map.append((self._at(beat), bpm))
-            case ["bar", int() | float() as beats] if MIN_BAR_BEATS <= beats <= MAX_BAR_BEATS:
-                self.bar_beats = float(beats)
+            case ["bar", int(numerator), int(denominator)] if (bar := TimeSignature(numerator, denominator)).usual:
+                self.signature = bar
 
     def ended(self) -> int:
         """How many notes there are; those that still sound end at the last beat."""
@@ -189,7 +189,7 @@ class _Played:
         return take, ""
 
     def _write(self, take: Path) -> None:
-        write_midi(take, self.notes, sorted(self.tempo_map), TimeSignature.of(self.bar_beats), {"player": self.pedal})
+        write_midi(take, self.notes, sorted(self.tempo_map), self.signature, {"player": self.pedal})
 
     def _write_elsewhere(self, wanted: Path) -> Path:
         """Writes it under `wanted`, or the next name that is free; returns that."""

@@ -22,7 +22,7 @@ class Preset:
 
 
 BENCHMARK = Recipe(batch=8, length=96, learning_rate=0.005, warm_up=0.01, weight_decay=0.001, average=0.99)
-BENCHMARK_MODEL: dict[str, Any] = {"estimator": "nade", "tied": 48, "core": "gru", "recurrent": 128}
+BENCHMARK_MODEL: dict[str, Any] = {"estimator": "nade", "tied": 48, "core": "gru", "recurrent": 128, "recall": True}
 LARGER = replace(BENCHMARK, length=192)
 LARGER_MODEL: dict[str, Any] = {**BENCHMARK_MODEL, "tied": 96, "recurrent": 192}
 JSB = replace(BENCHMARK, epochs=24, batch=16, length=64, input_dropout=0.15, state_dropout=0.15)

@@ -12,6 +12,7 @@ from improv.live.messages import TAKE, Notice, Problem, Report, TakeBegun, TakeK
 from improv.live.recorder import Takes
 from improv.music.journal import Journal, journal_of
 from improv.music.midifile import read_score
+from improv.music.score import COMMON_TIME, TimeSignature
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def take(tmp_path: Path) -> Path:
 
 
 def record(takes: Takes, *pitches: int) -> None:
-    takes.begin(4.0, 120.0)
+    takes.begin(COMMON_TIME, 120.0)
     for beat, pitch in enumerate(pitches):
         takes.note("player", pitch, 80, beat)
         takes.note("player", pitch, 0, beat + 1)
@@ -56,7 +57,7 @@ def test_nobody_waits_for_the_disk(take: Path) -> None:
 def test_a_second_session_with_the_same_name_says_which_it_takes(take: Path) -> None:
     told: dict[str, list[Report]] = {"first": [], "second": []}
     first, second = Takes(told["first"].append, take), Takes(told["second"].append, take)
-    first.begin(4.0, 120.0)
+    first.begin(COMMON_TIME, 120.0)
     first.note("player", 60, 80, 0.0)
     assert eventually(lambda: told["first"] != [])
     record(second, 72)
@@ -115,7 +116,7 @@ def test_what_cannot_be_rescued_costs_no_take_and_is_told_in_one_line(take: Path
 def test_a_take_that_cannot_be_written_is_kept_in_the_music_folder(take: Path, music_folder: Path) -> None:
     told: list[Report] = []
     takes = Takes(told.append, take)
-    takes.begin(4.0, 120.0)
+    takes.begin(COMMON_TIME, 120.0)
     assert eventually(lambda: TakeBegun(str(take)) in told)
     take.mkdir()  # in the way
     takes.note("player", 60, 80, 0.0)
@@ -174,7 +175,7 @@ def test_about_every_second_what_was_played_goes_to_the_disk_itself(take: Path) 
     journal_of(take).symlink_to("/dev/null")
     told: list[Report] = []
     takes = Takes(told.append, take)
-    takes.begin(4.0, 120.0)
+    takes.begin(COMMON_TIME, 120.0)
     problem = Problem(f"cannot record to {journal_of(take)}: Invalid argument")
     assert eventually(lambda: problem in told), "nobody asked the device whether it keeps anything"
     takes.close()
@@ -199,7 +200,7 @@ def test_takes_without_a_name_never_share_one(monkeypatch: pytest.MonkeyPatch, t
 def test_an_output_file_holds_the_partner_alone(take: Path) -> None:
     takes = Takes(lambda _: None, take)
     partner = take.with_name("partner.mid")
-    takes.begin(3.0, 90.0, [partner])
+    takes.begin(TimeSignature(6, 8), 90.0, [partner])
     takes.pedal(127, 0.0)
     takes.note("player", 60, 80, 0.0)
     takes.note("partner", 48, 80, 0.0)
@@ -211,4 +212,4 @@ def test_an_output_file_holds_the_partner_alone(take: Path) -> None:
     for path in (take, partner):
         score = read_score(path)
         assert [(beat, round(bpm)) for beat, bpm in score.tempo_map] == [(0, 90), (2, 100)]
-        assert score.bar_beats == 3
+        assert score.signature == (6, 8)

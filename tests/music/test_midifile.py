@@ -254,10 +254,17 @@ def test_every_key_can_be_written(key: Key, tmp_path: Path) -> None:
     assert parse_key(signature.key) == key
 
 
-@pytest.mark.parametrize("bar_beats", [1.5, 2, 3, 3.5, 4, 6, 0.375])
-def test_any_usual_bar_is_written(bar_beats: float, tmp_path: Path) -> None:
-    write_midi(tmp_path / "x.mid", {"tune": [Note(0, 1, 60, 80)]}, signature=TimeSignature.of(bar_beats))
-    assert read_score(tmp_path / "x.mid").bar_beats == bar_beats
+@pytest.mark.parametrize("written", [(3, 8), (2, 4), (3, 4), (7, 8), (4, 4), (6, 8), (12, 8), (2, 2), (255, 64)])
+def test_any_usual_bar_is_written(written: tuple[int, int], tmp_path: Path) -> None:
+    signature = TimeSignature(*written)
+    assert signature.usual
+    write_midi(tmp_path / "x.mid", {"tune": [Note(0, 1, 60, 80)]}, signature=signature)
+    assert read_score(tmp_path / "x.mid").signature == signature
+
+
+@pytest.mark.parametrize("written", [(0, 4), (256, 4), (3, 5), (3, 0), (-4, 4), (1, 32), (65, 4), (3, 2**256)])
+def test_no_other_is(written: tuple[int, int]) -> None:
+    assert not TimeSignature(*written).usual
 
 
 def test_overlapping_notes_of_a_pitch_keep_their_onsets(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def write_lines(path: Path, *lines: object) -> None:
 
 def test_a_take_has_both_parts_the_tempo_and_the_metre(take: Path) -> None:
     journal = Journal(journal_of(take))
-    journal.bar(3)
+    journal.bar(6, 8)
     journal.tempo(0, 100)
     journal.note("player", 60, 80, 0.5)
     journal.note("partner", 64, 70, 1)
@@ -44,7 +44,7 @@ def test_a_take_has_both_parts_the_tempo_and_the_metre(take: Path) -> None:
         (1, 2.5, 64, 70, 2),
     ]
     assert [(beat, round(bpm, 3)) for beat, bpm in score.tempo_map] == [(0, 100), (1.5, 150)]
-    assert score.bar_beats == 3
+    assert score.signature == (6, 8)
     assert not journal_of(take).exists()
 
 
@@ -159,7 +159,7 @@ def test_what_dead_sessions_left_becomes_takes(tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_lines(tmp_path / f"{name}.mid.journal", ["note", "player", 60, 80, 0.0])
     (tmp_path / "two-rescued.mid").touch()
-    write_lines(tmp_path / "silent.mid.journal", ["bar", 4.0])
+    write_lines(tmp_path / "silent.mid.journal", ["bar", 4, 4])
     (tmp_path / "notes.journal").write_text("dear diary")
     assert rescue(tmp_path) == ([tmp_path / "one-rescued.mid", tmp_path / "two-rescued-2.mid"], [])
     assert all(read_score(tmp_path / name).notes for name in ("one-rescued.mid", "two-rescued-2.mid"))
@@ -235,7 +235,10 @@ values = st.recursive(
 numbers = st.integers(-2, 200) | st.floats() | st.sampled_from([0, 1, 60, 1e300, -1.0])
 nearly = st.tuples(st.just("note"), st.sampled_from(["player", "partner", "x"]), numbers, numbers, numbers)
 nearly_other = st.tuples(st.sampled_from(["pedal", "tempo", "bar"]), numbers, numbers)
-lines = (values | nearly | nearly_other).map(lambda value: json.dumps(value).encode()) | st.binary(max_size=40)
+nearly_bar = st.tuples(st.just("bar"), st.integers(-2, 300), st.sampled_from([-4, 0, 1, 3, 4, 2**200, 2**300]))
+lines = (values | nearly | nearly_other | nearly_bar).map(lambda value: json.dumps(value).encode()) | st.binary(
+    max_size=40
+)
 
 
 @in_one_folder
