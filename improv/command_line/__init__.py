@@ -35,6 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left, as `head` does
         sys.stderr.close()
         return 1
+    except OSError as error:  # of a file, which nothing before has asked for: as of a name that is too long
+        if error.filename is None:
+            raise
+        print(f"improv: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("improv: interrupted", file=sys.stderr)
         return 1

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     pieces, split = _chosen(corpus, args.split)
     if corpus.grid != model.config.grid:
         raise ImprovError(f"the .npz rolls have frames of {corpus.grid:g} beats, the model of {config.grid:g}: give "
-                          f"rolls of that grid, or MIDI files, which are read on any grid")  # fmt: skip
+                          "rolls of that grid, or MIDI files, which are read on any grid")  # fmt: skip
     if model.config.onsets and not corpus.articulated:
         print("note: .npz rolls do not tell held from repeated notes, which this model does", file=sys.stderr)
     effort = Effort(args.chains, args.betas, args.free_frames)

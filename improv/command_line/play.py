@@ -16,6 +16,7 @@ from improv.command_line.options import (
     check_places,
     key_name,
     knob_values,
+    midi_file,
     picture,
     positive,
 )
@@ -45,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seconds", type=positive, metavar="N", help="stop after so many seconds (default: play on)")
     parser.add_argument(
-        "--record", type=Path, metavar="TAKE.mid",
+        "--record", type=midi_file, metavar="TAKE.mid",
         help="where the take is kept (default: in the folder `improv` of your music folder)",
     )  # fmt: skip
     parser.add_argument(

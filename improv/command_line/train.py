@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     with distributed.join(devices[-1]) as world:
         if world.first:
             _check_out(args)
-            _note_idle(given, model, recipe)
+            _note_idle(given, model, recipe, bool(args.valid))
         corpus = world.in_turn(lambda: _gather(args, reading, recipe.valid_share))
         trainer = _trainer(args, model, recipe, reading, corpus, devices, world)
         _stop_on_signals(trainer)
@@ -90,8 +90,12 @@ def run(args: argparse.Namespace) -> int:
         return _train(trainer, corpus, args)
 
 
-def _note_idle(given: dict[str, Any], model: Config, recipe: Recipe) -> None:
-    """Names those options of the RBM and of the later epochs among the `given` that change nothing."""
+def _note_idle(given: dict[str, Any], model: Config, recipe: Recipe, valid: bool) -> None:
+    """Names those options of the RBM and of single phases among the `given` that change nothing.
+
+    Args:
+        valid: whether there is music to validate on.
+    """
     idle = dict[str, str]()
     if not model.has_rbm:
         idle |= dict.fromkeys(("cd_steps", "persistent", "elsewhere"), "there is no RBM")
@@ -99,6 +103,10 @@ def _note_idle(given: dict[str, Any], model: Config, recipe: Recipe) -> None:
         idle |= dict.fromkeys(("rbm_rate", "rbm_batch", "rbm_decay"), "the RBM has no epochs of its own")
     if not recipe.polish_epochs:
         idle["polish_rate"] = "there are no epochs without dropout"
+    if not (recipe.pretrain_frames or recipe.pretrain_core):
+        idle["pretrain_optimiser"] = "there is no pretraining"
+    if valid:
+        idle["valid_share"] = "--valid names what is held out"
     for name in given:
         if name in idle and given[name] is not False:
             print(f"note: --{name.replace('_', '-')} changes nothing, as {idle[name]}", file=sys.stderr)

@@ -84,6 +84,7 @@ def test_the_help_of_a_subcommand_needs_neither_torch_nor_qt(name: str) -> None:
         ["play", "--key", "H"],
         ["play", "--seconds", "soon"],
         ["play", "--tempo", "1000"],
+        ["play", "--record", "take.wav"],
     ],
     ids=" ".join,
 )
@@ -157,6 +158,7 @@ def a_poisoned_model(tmp_path: Path) -> Path:
 
 
 VALID = ("--split", "valid")
+LONG = "a" * 300
 Case = tuple[str, Callable[[Path], list[object]]]
 FAILURES: dict[str, Case] = {
     "train: missing data": ("does not exist", lambda p: ["train", p / "nowhere", "--out", p / "m.pt"]),
@@ -178,6 +180,18 @@ FAILURES: dict[str, Case] = {
     "train: grids conflict": (
         "different grids",
         lambda p: ["train", folder(p / "d", 2), save_npz(p / "r.npz", grid=1.0, train=[9]), "--out", p / "m.pt"],
+    ),
+    "train: a name too long": (
+        f"{LONG}.pt: File name too long",
+        lambda p: ["train", folder(p / "d", 1), "--out", p / f"{LONG}.pt"],
+    ),
+    "generate: a name too long": (
+        f"{LONG}.mid: File name too long",
+        lambda p: ["generate", "--model", a_model(p), "--out", p / f"{LONG}.mid"],
+    ),
+    "play: a name too long": (
+        f"{LONG}.mid: File name too long",
+        lambda p: ["play", "--headless", "--record", p / f"{LONG}.mid"],
     ),
     "eval: missing model": ("No such file", lambda p: ["eval", folder(p / "d", 1), "--model", p / "m.pt"]),
     "eval: bad model": ("no model of improv", lambda p: ["eval", p, "--model", a_file(p, "m.pt")]),

@@ -230,6 +230,8 @@ def test_it_does_not_go_on_with_other_settings(tmp_path: Path, capfd: pytest.Cap
         (("--estimator", "both", "--polish-epochs", "0", "--polish-rate", "0.1", "--rbm-rate", "0.1"),
          {"--polish-rate", "--rbm-rate"}),
         (("--estimator", "both", "--rbm-epochs", "1", "--rbm-rate", "0.1", "--cd-steps", "2"), set()),
+        (("--pretrain-optimiser", "sgd", "--valid-share", "0.5"), {"--pretrain-optimiser"}),
+        (("--pretrain-optimiser", "sgd", "--pretrain-frames", "1"), set()),
     ],
 )  # fmt: skip
 def test_options_that_change_nothing_are_named(

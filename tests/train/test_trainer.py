@@ -398,3 +398,20 @@ def test_pieces_of_other_pitches_are_refused(tmp_path: Path) -> None:
 def test_a_recipe_out_of_range_is_refused(tmp_path: Path, wrong: dict[str, float]) -> None:
     with pytest.raises(ImprovError, match=f"{next(iter(wrong))} must lie in"):
         trainer(tmp_path / "m.pt", replace(RECIPE, **wrong))  # type: ignore[arg-type]
+
+
+def test_with_recall_it_learns_what_returns_in_music_that_it_never_heard(tmp_path: Path) -> None:
+    """Pieces of random chords, played twice: nothing else can be foreseen in them."""
+    chords = [np.random.default_rng(seed).random((32, 12)) < 0.3 for seed in range(10)]
+    pieces = [PianoRoll.from_sounding(np.tile(piece, (2, 1)).astype(np.uint8), GRID, low=60) for piece in chords]
+    config = Config("nade", hidden=1, core="gru", recurrent=4, tied=8, onsets=False, bars=False, low=60, n_pitches=12)
+    recipe = Recipe(epochs=25, batch=4, learning_rate=0.02, input_dropout=0.0, state_dropout=0.0)
+    best = []
+    for recall in (False, True):
+        made = Trainer(replace(config, recall=recall), recipe, pieces[:8], pieces[8:], tmp_path / f"{recall}.pt")
+        made.run(lambda _frames: None, lambda _epoch: None)
+        best.append(made.best)
+    without, with_recall = best
+    entropy = -12 * (0.3 * math.log(0.3) + 0.7 * math.log(0.7))
+    assert without < -0.95 * entropy
+    assert with_recall > -0.7 * entropy, "half of the frames, which are known, cost it little"
