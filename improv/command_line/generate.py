@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     from improv.live.improviser import Improviser
     from improv.model import checkpoint
     from improv.music.key import key_of, parse_key
-    from improv.music.meter import downbeat_of
+    from improv.music.meter import accent, downbeat_of
     from improv.music.midifile import read_score, write_midi
     from improv.music.score import roll_to_notes, to_roll
     from improv.sampling.calibration import choose
@@ -90,6 +90,11 @@ def run(args: argparse.Namespace) -> int:
     if prompt is not None:
         parts = {"prompt": prompt, "partner": _after(prompt, played)}
     notes = {name: roll_to_notes(roll) for name, roll in parts.items()}
+    first_bar = prompt.downbeat * config.grid if prompt is not None else 0.0
+    notes["partner"] = [
+        replace(note, velocity=note.velocity + accent(note.onset - first_bar, signature.beats))
+        for note in notes["partner"]
+    ]
     if args.key and not config.normalised:
         print("note: this model knows no keys, and --key changes nothing", file=sys.stderr)
     write_midi(args.out, notes, tempo, signature, key=key if args.key and config.normalised else None)

@@ -54,7 +54,7 @@ class Mode(Protocol):
 class Duet:
     """Plays along with the held notes; waits for the player to begin, and rests when the player has left."""
 
-    help = "plays along with what you hold, and rests when you do"
+    help = "plays along with what you hold, and rests two bars after you"
     patience_bars = 2
 
     def turn(self, moment: Moment) -> Turn:

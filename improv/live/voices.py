@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from improv.music.meter import accent
 from improv.music.pianoroll import SOUNDING, STRUCK, Frame, silence
 
 Notes = list[tuple[int, int]]
 """Pitch and velocity of notes at one moment, in order; velocity 0 is a note-off."""
 
 SOFTER = 6  # velocity the partner stays below the player
-BAR_ACCENT, BEAT_ACCENT = 8, 4
 FOLLOW = 0.15  # how fast its dynamics follow the player's
 
 
@@ -59,6 +59,4 @@ class Voices:
         self._loudness += FOLLOW * (velocity - self._loudness)
 
     def _velocity(self, beat: float, bar_beats: float) -> int:
-        on_bar, on_beat = (abs(beat / unit - round(beat / unit)) < 1e-6 for unit in (bar_beats, 1.0))
-        accent = BAR_ACCENT if on_bar else BEAT_ACCENT if on_beat else 0
-        return int(min(127, max(1, round(self._loudness) - SOFTER + accent)))
+        return int(min(127, max(1, round(self._loudness) - SOFTER + accent(beat, bar_beats))))

@@ -28,6 +28,15 @@ def positions(first: int, count: int, grid: float, bar_beats: float) -> NDArray[
     return units
 
 
+BAR_ACCENT, BEAT_ACCENT = 8, 4  # of velocity
+
+
+def accent(beat: float, bar_beats: float) -> int:
+    """How much louder a note is for beginning at `beat`: on a bar line, on a beat, or between beats."""
+    on_bar, on_beat = (abs(beat / unit - round(beat / unit)) < 1e-6 for unit in (bar_beats, 1.0))
+    return BAR_ACCENT if on_bar else BEAT_ACCENT if on_beat else 0
+
+
 BASS = 60  # chords and bass lines are struck below middle C
 AGREEMENT = 0.6  # share of the bass onsets that must fall on one place in the bar
 

@@ -115,6 +115,13 @@ def test_a_key_moves_the_music(tiny_model: Path, tmp_path: Path) -> None:
     assert [(onset, pitch + 1) for onset, pitch in in_c] == in_db
 
 
+def test_bars_and_beats_are_accented(tiny_model: Path, tmp_path: Path) -> None:
+    generate(tiny_model, tmp_path / "x.mid", "--bars", 8)
+    notes = read_score(tmp_path / "x.mid").notes
+    at = [{note.velocity for note in notes if note.onset % 4 in places} for places in ({0}, {1, 2, 3}, {0.25, 3.5})]
+    assert at == [{88}, {84}, {80}]
+
+
 def test_the_key_is_written(tiny_model: Path, tmp_path: Path) -> None:
     generate(tiny_model, tmp_path / "x.mid", "--bars", 1, "--key", "Bb minor")
     assert key_signatures(tmp_path / "x.mid") == ["Bbm"]
