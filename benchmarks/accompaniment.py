@@ -20,19 +20,10 @@ from improv.live.modes import Turn
 from improv.model import checkpoint
 from improv.model.sequence_model import SequenceModel
 from improv.music.key import Key, key_of
-from improv.music.pianoroll import SOUNDING, Frame, PianoRoll
+from improv.music.pianoroll import SOUNDING, Frame, PianoRoll, top_voice
 from improv.train.corpus import Reading, read_corpus
 
 DUET = Turn(partner_plays=True, clamped=True, whose="both")
-
-
-def melody_of(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The highest voice of frames [T, 2, n_pitches], alone."""
-    n = frames.shape[-1]
-    highest = n - 1 - frames[:, SOUNDING, ::-1].argmax(axis=1)
-    only = np.zeros_like(frames)
-    only[np.arange(len(frames)), :, highest] = 1
-    return frames & only
 
 
 def play(
@@ -41,7 +32,7 @@ def play(
     """What the partner sounds with the tune's melody, [T, n_pitches]; where `key` is None it follows what it hears."""
     improviser = Improviser(model, seed, key=key)
     improviser.forget(-roll.downbeat, roll.bar_beats)
-    melody, played = melody_of(roll.frames), list[Frame]()
+    melody, played = top_voice(roll.frames), list[Frame]()
     for tune, player in zip(roll.frames, melody, strict=True):
         played.append(improviser.answer(player, DUET, controls))
         rest = tune.copy()
@@ -90,7 +81,7 @@ def main() -> None:
     rolls = [replace(roll, frames=roll.frames[: args.frames]) for roll in whole]
     keys = [None if args.hear_key else Key(0, key_of(roll).minor) for roll in whole]  # in C, as they have been read
     tunes = list(zip(rolls, keys, strict=True))
-    truth = [(roll.frames & (1 - melody_of(roll.frames)))[:, SOUNDING] for roll in rolls]
+    truth = [(roll.frames & (1 - top_voice(roll.frames)))[:, SOUNDING] for roll in rolls]
     print(f"the {len(rolls)} tunes themselves  {told(texture(truth, rolls))}", flush=True)
     for path in args.models:
         model, _ = checkpoint.load(path)

@@ -198,7 +198,7 @@ class Improviser:
     def _advance(self, heard: Sequence[tuple[Frame, Recalled]]) -> None:
         frames = np.stack([frame for frame, _ in heard])
         recalled = Recalled(
-            np.concatenate([what.frames for _, what in heard]), np.concatenate([what.likeness for _, what in heard])
+            np.concatenate([what.frames for _, what in heard]), np.concatenate([what.similarity for _, what in heard])
         )
         first = self.number - len(frames)
         frames, recalled = transpose(frames, self._shift), recalled.transposed(self._shift)

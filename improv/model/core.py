@@ -87,7 +87,8 @@ class TiedCore(nn.Module):
         super().__init__()
         self.config = config
         self.around = Intervals(config.n_pitches, config.heard_channels, config.tied, REACH)
-        self.told = nn.Linear(config.n_told, config.tied, bias=False) if config.n_told else None
+        # Its name is from when nothing but the place in the bar was told.
+        self.place = nn.Linear(config.n_told, config.tied, bias=False) if config.n_told else None
         self.pitch = nn.Parameter(torch.zeros(config.n_pitches, config.tied))
         self.core = nn.GRU(config.tied, config.tied, batch_first=True)
         self.s0 = nn.Parameter(torch.zeros(config.tied)) if config.learn_u0 else None
@@ -103,8 +104,8 @@ class TiedCore(nn.Module):
         """Over inputs [B, T, n_inputs] from state [1, B * P, tied]: outputs [B, T, P, tied], and the state after."""
         batch, length, _ = inputs.shape
         seen = self.around(inputs[..., : self.config.n_heard]) + self.pitch
-        if self.told is not None:
-            seen = seen + self.told(inputs[..., self.config.n_heard :]).unsqueeze(-2)
+        if self.place is not None:
+            seen = seen + self.place(inputs[..., self.config.n_heard :]).unsqueeze(-2)
         apart = F.relu(seen).transpose(1, 2).reshape(-1, length, self.config.tied)
         out, after = self.core(apart, state)
         return out.view(batch, -1, length, self.config.tied).transpose(1, 2), after

@@ -97,6 +97,15 @@ def transpose(frames: NDArray[np.uint8], semitones: int) -> NDArray[np.uint8]:
     return moved
 
 
+def top_voice(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Nothing but the highest pitch that sounds in each of the frames [T, 2, n_pitches]."""
+    n_pitches = frames.shape[-1]
+    highest = n_pitches - 1 - frames[:, SOUNDING, ::-1].argmax(axis=1)
+    only = np.zeros_like(frames)
+    only[np.arange(len(frames)), :, highest] = 1
+    return frames & only
+
+
 def load_npz(path: Path) -> dict[str, list[PianoRoll]]:
     """The splits of an .npz file of piano-rolls, by name (`train`, `valid`, `test`), each a list of pieces.
 

@@ -25,7 +25,7 @@ class CompiledTiedCore:
     def __init__(self, core: TiedCore) -> None:
         config, gru = core.config, core.core
         self._n_heard = config.n_heard
-        told = torch.zeros(0, config.tied) if core.told is None else core.told.weight.T
+        told = torch.zeros(0, config.tied) if core.place is None else core.place.weight.T
         self._seeing = array(core.around.matrix()), array(core.pitch), array(told)
         weights = [array(gru.get_parameter(f"weight_{kind}_l0").T) for kind in ("ih", "hh")]
         self._gru = weights + [array(gru.get_parameter(f"bias_{kind}_l0")) for kind in ("ih", "hh")]

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from improv.model.core import Past
 from improv.model.sequence_model import SequenceModel
-from improv.music.pianoroll import PianoRoll, transpose
+from improv.music.pianoroll import PianoRoll, top_voice, transpose
 from improv.music.recall import recall_in
 from improv.train.recipe import Recipe
 
@@ -115,15 +115,20 @@ class Batches:
     def _part(self, epoch: int, window: Window, recipe: Recipe) -> dict[str, Any]:
         rng = np.random.default_rng((self.seed, epoch, 1 + window.number))
         roll = self.pieces[window.piece]
+        semitones = int(rng.integers(-recipe.transpose, recipe.transpose + 1)) if recipe.transpose else 0
         frames = np.asarray(roll.frames[window.start : window.end])
-        recalled = recall_in(roll, window.start, window.end) if self.config.recall else None
-        if recipe.transpose:
-            semitones = int(rng.integers(-recipe.transpose, recipe.transpose + 1))
-            frames, recalled = transpose(frames, semitones), recalled and recalled.transposed(semitones)
-        inputs = self.model.inputs(frames, window.start - roll.downbeat, roll.bar_beats, recalled).numpy()
-        v, rest = np.split(inputs, [self.config.n_visible], axis=1)
+        alone = int(rng.random() * len(frames)) if rng.random() < recipe.alone else 0
+        overheard = np.concatenate([top_voice(frames[:alone]), frames[alone:]])
+        recalled = None
+        if self.config.recall:
+            recalled = recall_in(roll, window.start, window.end, alone).transposed(semitones)
+        v = self.model.encode(transpose(frames, semitones)).astype(np.float32)
+        inputs = self.model.inputs(
+            transpose(overheard, semitones), window.start - roll.downbeat, roll.bar_beats, recalled
+        ).numpy()
+        heard, rest = np.split(inputs, [self.config.n_visible], axis=1)
         starts = self._starts(v, recipe.elsewhere, rng)
-        heard = self._overheard(v, recipe.alone, rng) * _keep(v.shape, recipe.input_dropout, rng)
+        heard = heard * _keep(v.shape, recipe.input_dropout, rng)
         size, share = (len(v), self.config.recurrent), recipe.state_dropout
         return {
             "v": v,
@@ -142,17 +147,6 @@ class Batches:
         held[:, self.config.n_pitches :] = 0  # nothing is struck
         chance = rng.random((len(v), 1))
         return np.where(chance < share / 2, np.float32(0), np.where(chance < share, held, v))
-
-    def _overheard(self, v: Floats, share: float, rng: np.random.Generator) -> Floats:
-        """What the cores hear of v [T, V]: see `alone` of the recipe, here `share`."""
-        if rng.random() >= share:
-            return v
-        end = int(rng.random() * len(v))
-        n = self.config.n_pitches
-        highest = n - 1 - v[:end, :n][:, ::-1].argmax(axis=1)
-        only = np.zeros((end, self.config.channels, n), np.float32)
-        only[np.arange(end), :, highest] = 1
-        return np.concatenate([v[:end] * only.reshape(end, self.config.n_visible), v[end:]])
 
 
 def _keep(shape: tuple[int, ...], share: float, rng: np.random.Generator) -> Floats:

@@ -124,9 +124,9 @@ def test_a_tied_core_hears_what_is_recalled_of_every_pitch_alike() -> None:
     model.cores.tied.pitch.zero_()
     quiet, low = np.zeros((2, 5, 2, 60), np.uint8)
     low[np.arange(5), :, [20, 24, 27, 20, 32]] = 1
-    likeness = np.full(5, 0.9, np.float32)
+    similarity = np.full(5, 0.9, np.float32)
     inputs = [
-        model.inputs(quiet, 0, 4.0, Recalled(recalled, likeness)) for recalled in (quiet, low, np.roll(low, 3, 2))
+        model.inputs(quiet, 0, 4.0, Recalled(recalled, similarity)) for recalled in (quiet, low, np.roll(low, 3, 2))
     ]
     nothing, below, above = (model.pasts(some.unsqueeze(0))[0].s for some in inputs)
     assert nothing is not None and below is not None and above is not None  # noqa: PT018

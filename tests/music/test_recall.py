@@ -26,11 +26,11 @@ def heard(frames: np.ndarray, start: int = 0) -> Recalled:
     return known.hear(frames[start:])
 
 
-def likeness_of(one: np.ndarray, other: np.ndarray) -> float:
+def similarity_of(one: np.ndarray, other: np.ndarray) -> float:
     """Of two pasts [T, 2, n], as it is defined."""
     total = 0.0
     for back, (a, b) in enumerate(zip(one[::-1], other[::-1], strict=False)):
-        alike = (a & b).sum() / (a | b).sum() if (a | b).any() else 1.0
+        alike = (a & b).sum() / max(1, (a | b).sum())
         total += (1 - FADE) * FADE**back * alike
     return total
 
@@ -39,10 +39,10 @@ def likeness_of(one: np.ndarray, other: np.ndarray) -> float:
 def test_it_recalls_what_followed_the_past_most_like_the_present(frames: np.ndarray) -> None:
     found = heard(frames)
     for now in range(len(frames)):
-        likeness = [likeness_of(frames[: now + 1], frames[: then + 1]) for then in range(now)]
-        assert found.likeness[now] == pytest.approx(max(likeness, default=0.0), abs=1e-5)
-        best = [then for then in range(now) if likeness[then] > max(likeness) - 1e-6]
-        if best and max(likeness) > 1e-5:
+        similarity = [similarity_of(frames[: now + 1], frames[: then + 1]) for then in range(now)]
+        assert found.similarity[now] == pytest.approx(max(similarity, default=0.0), abs=1e-5)
+        best = [then for then in range(now) if similarity[then] > max(similarity) - 1e-6]
+        if best and max(similarity) > 1e-5:
             assert any((found.frames[now] == frames[then + 1]).all() for then in best)
 
 
@@ -50,15 +50,15 @@ def test_it_recalls_what_followed_the_past_most_like_the_present(frames: np.ndar
 def test_how_much_is_heard_at_once_makes_no_difference(frames: np.ndarray, cut: int) -> None:
     whole, rest = heard(frames), heard(frames, cut)
     np.testing.assert_array_equal(rest.frames, whole.frames[cut:])
-    np.testing.assert_allclose(rest.likeness, whole.likeness[cut:], atol=1e-6)
+    np.testing.assert_allclose(rest.similarity, whole.similarity[cut:], atol=1e-6)
 
 
 def test_a_part_that_returns_is_recalled_frame_by_frame() -> None:
     part = of_random_frames(30)
     found = heard(np.concatenate([part, of_random_frames(10, seed=1), part]))
     np.testing.assert_array_equal(found.frames[40:69], part[1:])  # from its first frame on
-    assert found.likeness[69] == pytest.approx(1, abs=1e-3)
-    assert (np.diff(found.likeness[40:69]) > 0).all()  # each frame that comes true makes it surer
+    assert found.similarity[69] == pytest.approx(1, abs=1e-3)
+    assert (np.diff(found.similarity[40:69]) > 0).all()  # each frame that comes true makes it surer
 
 
 def test_of_two_places_just_as_like_the_later_one_is_recalled() -> None:
@@ -72,11 +72,11 @@ def test_nothing_is_recalled_before_there_is_anything_alike() -> None:
     one[:, 40], other[:, 41] = 1, 1
     found = heard(np.stack([one, other]))
     assert not found.frames.any()
-    assert not found.likeness.any()
+    assert not found.similarity.any()
     assert found.levels.argmax(axis=1).tolist() == [0, 0]
 
 
-def test_the_levels_tell_likeness_apart() -> None:
+def test_the_levels_tell_similarity_apart() -> None:
     frames = np.zeros((6, 2, 88), np.uint8)
     levels = Recalled(frames, np.array([0, 0.2, 0.6, 0.8, 0.9, 1], np.float32)).levels
     np.testing.assert_array_equal(levels, np.eye(6))
@@ -88,7 +88,7 @@ def test_what_is_alike_is_so_in_every_key() -> None:
     frames = np.pad(np.concatenate([frames, frames]), ((0, 0), (0, 0), (6, 6)))  # nothing at the edges, to be folded
     here, there = heard(frames).transposed(5), heard(transpose(frames, 5))
     np.testing.assert_array_equal(here.frames, there.frames)
-    np.testing.assert_array_equal(here.likeness, there.likeness)
+    np.testing.assert_array_equal(here.similarity, there.similarity)
 
 
 @pytest.mark.parametrize("horizon", [10, 1000])
@@ -118,4 +118,4 @@ def test_in_the_middle_of_a_piece_it_recalls_as_if_it_had_heard_all_of_it() -> N
     for first, end in ((0, 160), (10, 20), (100, 130), (100 + SETTLED, 160), (155, 160)):
         middle = recall_in(PianoRoll(frames, 0.25), first, end)
         np.testing.assert_array_equal(middle.frames, whole.frames[first:end])
-        np.testing.assert_allclose(middle.likeness, whole.likeness[first:end], atol=1e-4)
+        np.testing.assert_allclose(middle.similarity, whole.similarity[first:end], atol=1e-4)
