@@ -1,6 +1,7 @@
 """The command line: one small module per subcommand, imported only when it runs."""
 
 import argparse
+import errno
 import importlib
 import sys
 from collections.abc import Sequence
@@ -35,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left, as `head` does
         sys.stderr.close()
         return 1
-    except OSError as error:  # of a file, which nothing before has asked for: as of a name that is too long
-        if error.filename is None:
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
             raise
         print(f"improv: {error.filename}: {error.strerror}", file=sys.stderr)
         return 1

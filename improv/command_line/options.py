@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import os
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -11,6 +12,8 @@ from typing import TypeVar
 from improv.errors import ImprovError, UsageError
 from improv.knobs import KNOBS, Knob
 from improv.sampling.devices import DEVICES
+
+LONGEST_NAME = 255 - 24  # bytes, so that there is room for the names of files that become it
 
 Number = TypeVar("Number", int, float)
 
@@ -170,6 +173,8 @@ def check_places(writes: Iterable[Path | None]) -> None:
     for path in writes:
         if path is None or (path.exists() and not path.is_file()):  # a device, as /dev/stdout
             continue
+        if len(os.fsencode(path.name)) > LONGEST_NAME:
+            raise ImprovError(f"{path}: File name too long")
         try:
             with tempfile.TemporaryFile(dir=path.parent):  # only trying tells what permissions and systems allow
                 pass

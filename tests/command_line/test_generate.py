@@ -122,6 +122,15 @@ def test_bars_and_beats_are_accented(tiny_model: Path, tmp_path: Path) -> None:
     assert at == [{88}, {84}, {80}]
 
 
+def test_after_a_prompt_with_an_upbeat_the_accents_are_on_its_bar_lines(tiny_model: Path, tmp_path: Path) -> None:
+    bass = [Note(1 + 3 * bar, 2 + 3 * bar, 40, 80) for bar in range(4)]
+    write_midi(tmp_path / "waltz.mid", {"piano": [Note(0, 1, 67, 80), *bass]}, signature=TimeSignature(3, 4))
+    generate(tiny_model, tmp_path / "x.mid", "--bars", 8, "--prompt", tmp_path / "waltz.mid")
+    notes = [note for note in read_score(tmp_path / "x.mid").notes if note.track == 2]
+    at = [{note.velocity for note in notes if note.onset % 3 in places} for places in ({1}, {0, 2}, {0.25, 1.5})]
+    assert at == [{88}, {84}, {80}]
+
+
 def test_the_key_is_written(tiny_model: Path, tmp_path: Path) -> None:
     generate(tiny_model, tmp_path / "x.mid", "--bars", 1, "--key", "Bb minor")
     assert key_signatures(tmp_path / "x.mid") == ["Bbm"]

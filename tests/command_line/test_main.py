@@ -193,6 +193,10 @@ FAILURES: dict[str, Case] = {
         f"{LONG}.mid: File name too long",
         lambda p: ["play", "--headless", "--record", p / f"{LONG}.mid"],
     ),
+    "play: a name too long for the take's journal": (
+        f"{LONG[:245]}.mid: File name too long",
+        lambda p: ["play", "--headless", "--record", p / f"{LONG[:245]}.mid"],
+    ),
     "eval: missing model": ("No such file", lambda p: ["eval", folder(p / "d", 1), "--model", p / "m.pt"]),
     "eval: bad model": ("no model of improv", lambda p: ["eval", p, "--model", a_file(p, "m.pt")]),
     "eval: poisoned model": ("not finite", lambda p: ["eval", p, "--model", a_poisoned_model(p)]),

@@ -314,18 +314,44 @@ def test_another_model_goes_on_from_what_the_first_one_heard(model: SequenceMode
     assert np.array_equal(jam(second, melody(10, seed=1)), jam(witness, melody(10, seed=1)))
 
 
+def state(improviser: Improviser) -> torch.Tensor:
+    """What the next frame is conditioned on."""
+    return improviser._frames._memory.past().u[0].clone()
+
+
 @pytest.mark.parametrize("key", ["C", "G"])
 def test_what_it_hears_live_is_what_it_would_have_been_trained_on(model: SequenceModel, key: str) -> None:
-    """In a key, above middle C and in 3/4 with a pickup of two frames; the melody returns after 80 frames."""
-    tune = melody(80, shift=8)
-    piece = PianoRoll(np.stack(tune + tune), model.config.grid, bar_beats=3.0, downbeat=2)
+    """A jam in a key and in 3/4 with a pickup of two frames; the melody returns after 80 frames."""
     improviser = Improviser(model, 1, key=parse_key(key))
     improviser.forget(-2, 3.0)
-    for heard in piece.frames[:-1]:
-        improviser.hear(heard)
+    tune = melody(80, shift=8) * 2
+    part = jam(improviser, tune)
+    both = np.stack(tune) | np.stack(part)
+    piece = PianoRoll(np.concatenate([both, both[:1]]), model.config.grid, bar_beats=3.0, downbeat=2)
     *_, stretch = stretches(model, [piece.transposed(parse_key(key).shift)])
-    live = improviser._frames._memory.past()
-    torch.testing.assert_close(live.u[0], stretch.past.u[-1], atol=1e-5, rtol=0)
+    torch.testing.assert_close(state(improviser), stretch.past.u[-1], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("how", ["told", "heard", "another model"])
+def test_what_was_heard_long_ago_is_recalled_in_another_key_and_by_another_model(
+    model: SequenceModel, how: str
+) -> None:
+    tune = melody(30, seed=1)
+    improviser, in_d_from_the_start = Improviser(model, 3, key=parse_key("C")), Improviser(model, 3, key=parse_key("D"))
+    for each in (improviser, in_d_from_the_start):
+        for heard in tune + melody(2 * MEMORY, seed=2) + tune[:10]:
+            each.hear(heard)
+    if how == "told":
+        improviser.follow(parse_key("D"))
+    elif how == "heard":
+        improviser.fixed_key = parse_key("D")
+        for each in (improviser, in_d_from_the_start):
+            each.hear(tune[10])
+    else:
+        another = Improviser(model, 4, key=parse_key("D"))
+        another.remember(improviser)
+        improviser = another
+    torch.testing.assert_close(state(improviser), state(in_d_from_the_start), atol=1e-3, rtol=0)
 
 
 def test_generation_continues_a_prompt_and_leaves_it_out(model: SequenceModel) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from improv.music import recall
-from improv.music.pianoroll import PianoRoll, transpose
+from improv.music.pianoroll import PianoRoll, top_voice, transpose
 from improv.music.recall import FADE, N_LEVELS, SETTLED, Recall, Recalled, recall_in
 
 FEW = 3  # pitches, so that frames often are alike
@@ -78,9 +78,20 @@ def test_nothing_is_recalled_before_there_is_anything_alike() -> None:
 
 def test_the_levels_tell_similarity_apart() -> None:
     frames = np.zeros((6, 2, 88), np.uint8)
-    levels = Recalled(frames, np.array([0, 0.2, 0.6, 0.8, 0.9, 1], np.float32)).levels
-    np.testing.assert_array_equal(levels, np.eye(6))
-    assert levels.shape == (6, N_LEVELS)
+    for similarity in ([0, 1e-6, 0.5, 0.7, 0.85, 0.97], [1e-7, 0.49, 0.69, 0.84, 0.96, 1.0]):
+        levels = Recalled(frames, np.array(similarity, np.float32)).levels
+        np.testing.assert_array_equal(levels, np.eye(6))
+        assert levels.shape == (6, N_LEVELS)
+
+
+def test_after_a_rest_nothing_is_recalled_but_the_music_before_it() -> None:
+    music, rest = of_random_frames(20), np.zeros((60, 2, 88), np.uint8)
+    found = heard(np.concatenate([music[:10], rest[:4], music[10:], music[:10], rest]))
+    np.testing.assert_array_equal(found.frames[34:37], rest[:3], "as after these frames there was a rest before")
+    np.testing.assert_array_equal(found.frames[37:46], music[10:19], "and then that")
+    assert (np.diff(found.similarity[34:70]) < 0).all()
+    assert not found.similarity[80:].any()
+    assert not found.frames[80:].any()
 
 
 def test_what_is_alike_is_so_in_every_key() -> None:
@@ -109,6 +120,41 @@ def test_a_long_piece_takes_little_memory() -> None:
     tracemalloc.stop()
     np.testing.assert_array_equal(found.frames[3010:-1], frames[3011:])
     assert peak < 64 * 2**20
+
+
+def test_of_a_performance_without_end_no_more_is_kept_than_the_horizon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recall, "HORIZON", 10)
+    known = Recall(88)
+    sizes = set()
+    for frame in of_random_frames(50):
+        known.hear(frame[np.newaxis])
+        sizes.add((known._known.size, known._similarity.size))
+    assert len(sizes) == 11
+
+
+def test_of_a_huge_piece_no_more_is_read_than_the_horizon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recall, "HORIZON", 10)
+    read: list[slice] = []
+
+    class Frames:
+        shape = (10_000, 2, 88)
+        ndim, dtype = 3, np.dtype(np.uint8)
+
+        def __getitem__(self, chosen: slice) -> np.ndarray:
+            read.append(chosen)
+            return of_random_frames(chosen.stop - chosen.start)
+
+    recall_in(PianoRoll(Frames(), 0.25), 5000, 5010)  # type: ignore[arg-type]
+    assert read == [slice(5000 - SETTLED - 10, 5010)]
+
+
+def test_where_the_top_voice_was_alone_it_is_all_that_is_recalled() -> None:
+    part = of_random_frames(60)
+    piece = PianoRoll(np.concatenate([part, part]), 0.25)
+    all_heard, alone = recall_in(piece, 70, 100), recall_in(piece, 70, 100, alone=20)
+    np.testing.assert_array_equal(all_heard.frames[:-1], part[11:40])
+    np.testing.assert_array_equal(alone.frames[:-1], top_voice(part[11:40]))
+    assert (alone.similarity[21:] < all_heard.similarity[21:]).all(), "what sounds now is more than what was heard then"
 
 
 def test_in_the_middle_of_a_piece_it_recalls_as_if_it_had_heard_all_of_it() -> None:

@@ -75,6 +75,19 @@ def test_what_is_recalled_comes_from_the_whole_piece_before(transposed: int) -> 
     assert np.array_equal(batch.v[0, :, :88], twice.sounding[start : start + 32]) == (not transposed)
 
 
+def test_a_core_that_hears_the_top_voice_alone_recalls_no_more() -> None:
+    torch.manual_seed(0)
+    model, roll = SequenceModel(Config(hidden=8, recurrent=6, grid=GRID, recall=True)), PIECES[0]
+    twice = replace(roll, frames=np.concatenate([roll.frames, roll.frames]))
+    of, start, n = Batches(model, [twice], seed=1), len(roll) + 20, model.config.n_visible
+    batch = of.make(1, [Window(0, 0, start, start + 64)], replace(RECIPE, alone=1.0))
+    v, heard, recalled = batch.v[0], batch.heard[0, :, :n], batch.heard[0, :, n : 2 * n]
+    alone = int((heard[:, :88].sum(1) < v[:, :88].sum(1)).sum())
+    assert 10 < alone < 60
+    assert (recalled[:alone, :88].sum(1) == 1).all(), "before it, nothing but the top voice was heard"
+    assert (v[alone:] == heard[alone:]).all()
+
+
 def test_dropout_keeps_the_mean() -> None:
     batch = whole_epoch(replace(RECIPE, input_dropout=0.5, state_dropout=0.4))
     on = batch.v > 0

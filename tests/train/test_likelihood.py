@@ -10,6 +10,7 @@ from improv.model.core import Past
 from improv.model.nade import log_probability
 from improv.model.sequence_model import SequenceModel
 from improv.music.pianoroll import PianoRoll
+from improv.music.recall import Recall
 from improv.train import likelihood
 from improv.train.likelihood import Every, Partition, ais, importance, rbm_likelihood, sketch, stretches
 
@@ -61,12 +62,11 @@ def test_log_likelihoods_of_all_states_sum_to_one() -> None:
     assert float(log_p.logsumexp(0)) == pytest.approx(0, abs=0.05)
 
 
-def small_model(estimator: str, tied: int = 0, core: str = "tanh") -> SequenceModel:
+def small_model(estimator: str, tied: int = 0, core: str = "tanh", recall: bool = False) -> SequenceModel:
     """One whose frames depend on the past, and small enough for enumeration."""
     torch.manual_seed(0)
-    config = Config(
-        estimator=estimator, core=core, hidden=5, recurrent=4, tied=tied, low=60, n_pitches=6, onsets=False, bars=False
-    )
+    size = {"hidden": 5, "recurrent": 4, "tied": tied, "low": 60, "n_pitches": 6}
+    config = Config(estimator=estimator, core=core, onsets=False, bars=False, recall=recall, **size)
     model = SequenceModel(config).eval().requires_grad_(False)
     scale = 0.4 if tied else 0.7  # a tied weight is the sum of three
     for name, parameter in model.named_parameters():
@@ -134,12 +134,17 @@ def test_every_so_manieth_frame_is_taken_across_pieces_however_short() -> None:
     assert taken.tolist() == [2, 7, 12, 17, 22, 27]
 
 
+@pytest.mark.parametrize("recall", [False, True])
 @pytest.mark.parametrize("core", ["gru", "lstm"])
-def test_a_long_piece_is_taken_in_stretches_that_know_what_came_before(
-    monkeypatch: pytest.MonkeyPatch, core: str
+def test_a_long_piece_is_taken_in_stretches_that_know_what_came_before_in_it(
+    monkeypatch: pytest.MonkeyPatch, core: str, recall: bool
 ) -> None:
-    model, rolls = small_model("both", tied=3, core=core), [random_roll(seed) for seed in range(2)]
+    model = small_model("both", tied=3, core=core, recall=recall)
+    rolls = [random_roll(seed) for seed in range(2)]
     whole = list(stretches(model, rolls))
+    for piece, roll in zip(whole, rolls, strict=True):
+        inputs = model.inputs(roll.frames, 0, 4.0, Recall(6).hear(roll.frames))
+        torch.testing.assert_close(piece.past.u, model.pasts(inputs.unsqueeze(0))[0].u[0])
     monkeypatch.setattr(likelihood, "STRETCH", 5)
     parts = list(stretches(model, rolls))
     assert [len(part.v) for part in parts] == [5, 5, 2, 5, 5, 2]
