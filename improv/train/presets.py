@@ -23,16 +23,15 @@ class Preset:
 
 BENCHMARK = Recipe(batch=8, length=96, learning_rate=0.005, warm_up=0.01, weight_decay=0.001, average=0.99)
 BENCHMARK_MODEL: dict[str, Any] = {"estimator": "nade", "tied": 48, "core": "gru", "recurrent": 128, "recall": True}
-LARGER = replace(BENCHMARK, length=192)
-LARGER_MODEL: dict[str, Any] = {**BENCHMARK_MODEL, "tied": 96, "recurrent": 192}
+LONG = replace(BENCHMARK, length=192)
 JSB = replace(BENCHMARK, epochs=24, batch=16, length=64, input_dropout=0.15, state_dropout=0.15)
 NOTTINGHAM = replace(BENCHMARK, epochs=8, polish_epochs=3, rbm_epochs=3, cd_steps=25, rbm_rate=0.03)
 CHORAL = {"temperature": 0.8}
 BEATS = {"grid": 1.0, "rules": published.SAMPLED}
 EIGHTHS = {"grid": 0.5, "rules": published.SAMPLED}
 NOTTINGHAMS_EIGHTHS = {"grid": 0.5, "rules": published.NOTTINGHAM}
-WITH_RBM: dict[str, Any] = {**BENCHMARK_MODEL, "estimator": "both", "hidden": 704}
-AN_RBM_BESIDE = "much the same with an RBM beside, for the likelihood of that"
+WITH_RBM: dict[str, Any] = {**BENCHMARK_MODEL, "estimator": "both", "hidden": 704, "recall": False}
+AN_RBM_BESIDE = "without recall, with an RBM beside, for the likelihood of that"
 
 PRESETS = {
     "partner": Preset(
@@ -61,16 +60,19 @@ PRESETS = {
     "jsb": Preset("for likelihood on the JSB Chorales' piano-rolls", JSB, BENCHMARK_MODEL | CHORAL, BEATS),
     "jsb-rbm": Preset(AN_RBM_BESIDE, replace(JSB, rbm_epochs=10, cd_steps=25, rbm_rate=0.03), WITH_RBM | CHORAL, BEATS),
     "nottingham": Preset(
-        "for likelihood on Nottingham's piano-rolls", replace(LARGER, epochs=12), LARGER_MODEL, NOTTINGHAMS_EIGHTHS
+        "for likelihood on Nottingham's piano-rolls", replace(LONG, epochs=5), BENCHMARK_MODEL, NOTTINGHAMS_EIGHTHS
     ),
-    "nottingham-rbm": Preset(
-        "a smaller one with an RBM beside, for the likelihood of that", NOTTINGHAM, WITH_RBM, NOTTINGHAMS_EIGHTHS
+    "nottingham-rbm": Preset(AN_RBM_BESIDE, NOTTINGHAM, WITH_RBM, NOTTINGHAMS_EIGHTHS),
+    "musedata": Preset(
+        "for likelihood on MuseData's piano-rolls",
+        replace(LONG, epochs=8),
+        BENCHMARK_MODEL | {"tied": 64, "recurrent": 160, "temperature": 1.08},
+        EIGHTHS,
     ),
-    "musedata": Preset("for likelihood on MuseData's piano-rolls", replace(LARGER, epochs=14), LARGER_MODEL, EIGHTHS),
     "piano-midi": Preset(
         "for likelihood on Piano-midi.de's piano-rolls",
-        replace(LARGER, epochs=20, transpose=6, input_dropout=0.15, state_dropout=0.2),
-        LARGER_MODEL | {"temperature": 1.1},
+        replace(LONG, epochs=14, transpose=6, input_dropout=0.15, state_dropout=0.2),
+        BENCHMARK_MODEL | {"temperature": 1.06},
         EIGHTHS,
     ),
     "tutorial": Preset(
