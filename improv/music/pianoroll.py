@@ -83,7 +83,12 @@ class PianoRoll:
 
 
 def transpose(frames: NDArray[np.uint8], semitones: int) -> NDArray[np.uint8]:
-    """Frames uint8 [..., n_pitches] moved by `semitones`; what leaves the range comes back an octave nearer."""
+    """Frames uint8 [..., n_pitches] moved by `semitones`; what leaves the range comes back an octave nearer.
+
+    By none they are the very same array, not a copy of it.
+    """
+    if not semitones:
+        return frames
     n = frames.shape[-1]
     moved = np.zeros_like(frames)
     for pitch in np.flatnonzero(frames.reshape(-1, n).any(axis=0)):
