@@ -188,6 +188,8 @@ def _gather(args: argparse.Namespace, reading: Reading, valid_share: float) -> C
             raise ImprovError("there is nothing to validate on: those files hold only a test split")
         corpus.skipped += held.skipped
     else:
+        if args.valid_share is not None and corpus.splits.get("valid"):
+            print("note: --valid-share changes nothing, as the .npz rolls have a split to validate on", file=sys.stderr)
         hold_out(corpus, valid_share, args.seed)
     if not corpus.splits.get("train"):
         raise ImprovError("there is nothing to train on: the files hold only other splits")

@@ -38,14 +38,17 @@ def curve_figure(history: list[Epoch], published: Mapping[int, float]) -> Figure
     axes.plot(numbers, [e.monitor for e in history], ".-", color=MONITOR, label="monitor (training, reconstruction)")
     if published:
         axes.plot(*zip(*published.items(), strict=True), "k+", ms=10, label="monitor, as published")
-    for estimator in dict.fromkeys(epoch.estimator for epoch in history if not math.isnan(epoch.valid)):
+    estimators = list(dict.fromkeys(epoch.estimator for epoch in history if not math.isnan(epoch.valid)))
+    for estimator in estimators:
         validated = [epoch for epoch in history if epoch.estimator == estimator]
         color, name = VALID[estimator]
         curve = [epoch.number for epoch in validated], [epoch.valid for epoch in validated]
         axes.plot(*curve, ".-", color=color, label=f"log-likelihood (validation, {name})")
         best = max(validated, key=lambda epoch: epoch.valid)
         axes.plot(best.number, best.valid, "o", ms=9, mfc="none", color=color)
-        axes.annotate(f"{best.valid:.3f}", (best.number, best.valid), (0, 8), textcoords="offset points", ha="center")
+        kept = ", kept" if estimator != estimators[0] else ""  # once the RBM is validated, a NADE's best is not
+        place = best.number, best.valid
+        axes.annotate(f"{best.valid:.3f}{kept}", place, (0, 8), textcoords="offset points", ha="center")
     axes.set(xlabel="epoch", ylabel="nats per frame", title="Training curve")
     last = max([numbers[-1], *published])
     edge = max(0.5, 0.03 * last)

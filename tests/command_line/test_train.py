@@ -244,6 +244,15 @@ def test_options_that_change_nothing_are_named(
     assert {line.split()[1] for line in told.splitlines() if line.startswith("note: ")} == idle
 
 
+def test_a_share_to_hold_out_is_idle_where_rolls_have_a_validation_split(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    npz = save_npz(tmp_path / "rolls.npz", train=[20, 20], valid=[20])
+    share = ("--valid-share", "0.5", "--epochs", "1")
+    assert main(["train", str(npz), "--out", str(tmp_path / "m.pt"), *share, *TINY_TRAINING]) == 0
+    assert "note: --valid-share changes nothing" in capfd.readouterr().err
+
+
 def test_the_epochs_of_every_kind_are_told_at_the_beginning(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     epochs = (
         "--pretrain-frames",

@@ -28,6 +28,11 @@ def test_the_label_of_the_best_epoch_stays_within_the_frame(valid: list[float]) 
     assert inside.y0 < text.y0 < text.y1 < inside.y1
 
 
+def test_the_label_of_the_best_rbm_says_that_it_is_kept_and_not_the_better_nade() -> None:
+    history = [Epoch(1, -3.0, -1.0, 1.0, "nade"), Epoch(2, -3.0, -2.0, 1.0, "rbm"), Epoch(3, -3.0, -1.5, 1.0, "rbm")]
+    assert [label.get_text() for label in curve_figure(history, {}).axes[0].texts] == ["-1.000", "-1.500, kept"]
+
+
 def test_without_validation_the_monitor_stands_alone() -> None:
     history = [Epoch(number, -3.0 / number, math.nan, 1.0) for number in (1, 2, 3)]
     assert len(curve_figure(history, {}).axes[0].lines) == 1
