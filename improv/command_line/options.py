@@ -110,7 +110,8 @@ def add_cache(parser: argparse.ArgumentParser) -> None:
     """--cache"""
     parser.add_argument(
         "--cache", type=Path, metavar="FOLDER",
-        help="where what was read is kept, to be read from there next time (default: the user's cache folder)",
+        help="where what was read of many or long files is kept, to be read from there next time (default: the user's "
+        "cache folder)",
     )  # fmt: skip
 
 

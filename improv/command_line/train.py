@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from improv.command_line.idle_options import idle_options
 from improv.command_line.options import add_cache, add_grid, add_json, add_seed, check_apart, whole
 from improv.command_line.reading import read_with_progress
 from improv.command_line.train_options import MODEL_OPTIONS, add_model, add_recipe
@@ -22,6 +23,8 @@ from improv.train.cache import default_folder
 from improv.train.corpus import SUFFIXES, Corpus, Reading, hold_out
 from improv.train.presets import PRESETS
 from improv.train.recipe import Recipe
+
+READING_OPTIONS = ("grid", "dt", "normalise", "rules")
 
 if TYPE_CHECKING:
     from improv.train.distributed import World
@@ -80,8 +83,13 @@ def run(args: argparse.Namespace) -> int:
     with distributed.join(devices[-1]) as world:
         if world.first:
             _check_out(args)
-            _note_idle(given, model, recipe, bool(args.valid))
-        corpus = world.in_turn(lambda: _gather(args, reading, recipe.valid_share))
+        corpus = world.in_turn(lambda: _gather(args, reading))
+        own_valid = bool(corpus.splits.get("valid"))
+        hold_out(corpus, recipe.valid_share, args.seed)
+        if "rbm_epochs" not in given:
+            recipe = recipe.with_rbm_updates(preset.rbm_updates, map(len, corpus.splits["train"]))
+        if world.first:
+            _note_idle(args, model, recipe, bool(corpus.splits.get("valid")), own_valid)
         trainer = _trainer(args, model, recipe, reading, corpus, devices, world)
         _stop_on_signals(trainer)
         if not world.first:
@@ -90,26 +98,15 @@ def run(args: argparse.Namespace) -> int:
         return _train(trainer, corpus, args)
 
 
-def _note_idle(given: dict[str, Any], model: Config, recipe: Recipe, valid: bool) -> None:
-    """Names those options of the RBM and of single phases among the `given` that change nothing.
-
-    Args:
-        valid: whether there is music to validate on.
-    """
-    idle = dict[str, str]()
-    if not model.has_rbm:
-        idle |= dict.fromkeys(("cd_steps", "persistent", "elsewhere"), "there is no RBM")
-    if not recipe.rbm_epochs:
-        idle |= dict.fromkeys(("rbm_rate", "rbm_batch", "rbm_decay"), "the RBM has no epochs of its own")
-    if not recipe.polish_epochs:
-        idle["polish_rate"] = "there are no epochs without dropout"
-    if not (recipe.pretrain_frames or recipe.pretrain_core):
-        idle["pretrain_optimiser"] = "there is no pretraining"
-    if valid:
-        idle["valid_share"] = "--valid names what is held out"
-    for name in given:
-        if name in idle and given[name] is not False:
-            print(f"note: --{name.replace('_', '-')} changes nothing, as {idle[name]}", file=sys.stderr)
+def _note_idle(args: argparse.Namespace, model: Config, recipe: Recipe, validated: bool, own_valid: bool) -> None:
+    """Says which options that were given change nothing."""
+    given = _given(args, [*(item.name for item in fields(Recipe)), *MODEL_OPTIONS, *READING_OPTIONS])
+    rolls = all(path.suffix.lower() == ".npz" for path in [*args.data, *args.valid])
+    idle = idle_options(given, model, recipe, rolls=rolls, validated=validated, own_valid=own_valid)
+    for name, why in idle.items():
+        if name == "normalise" or given[name] is not False:
+            option = f"--{'no-' if given[name] is False else ''}{name.replace('_', '-')}"
+            print(f"note: {option} changes nothing, as {why}", file=sys.stderr)
 
 
 def _trainer(
@@ -176,7 +173,7 @@ def _devices(args: argparse.Namespace) -> list[str]:
     return [str(args.device)]
 
 
-def _gather(args: argparse.Namespace, reading: Reading, valid_share: float) -> Corpus:
+def _gather(args: argparse.Namespace, reading: Reading) -> Corpus:
     cache = args.cache or default_folder()
     corpus = read_with_progress(args.data, reading, "train", cache)
     if args.valid:
@@ -187,10 +184,6 @@ def _gather(args: argparse.Namespace, reading: Reading, valid_share: float) -> C
         if not corpus.splits["valid"]:
             raise ImprovError("there is nothing to validate on: those files hold only a test split")
         corpus.skipped += held.skipped
-    else:
-        if args.valid_share is not None and corpus.splits.get("valid"):
-            print("note: --valid-share changes nothing, as the .npz rolls have a split to validate on", file=sys.stderr)
-        hold_out(corpus, valid_share, args.seed)
     if not corpus.splits.get("train"):
         raise ImprovError("there is nothing to train on: the files hold only other splits")
     return corpus
@@ -235,8 +228,8 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
     if not trainer.history:
         if not older:  # a model that has learned nothing must not lie there as if it had
             args.out.unlink(missing_ok=True)
-        raise ImprovError(f"interrupted in the first epoch: what is done of it is in {last}; the same command with "
-                          "--resume goes on")  # fmt: skip
+        raise ImprovError(f"interrupted before the first epoch was over: what is done is in {last}; the same command "
+                          "with --resume goes on")  # fmt: skip
     draw_curve(trainer.history, picture, published)
     summary: dict[str, Any] = {
         "model": str(args.out),
@@ -298,7 +291,7 @@ def _given(args: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _reading_given(args: argparse.Namespace) -> dict[str, Any]:
-    given = _given(args, ["grid", "dt", "normalise", "rules"])
+    given = _given(args, READING_OPTIONS)
     if args.grid is not None:
         given["dt"] = None  # --grid overrides a preset that samples in seconds
     return given

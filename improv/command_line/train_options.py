@@ -31,11 +31,13 @@ MODEL_OPTIONS = tuple(MODEL_HELP)
 
 RECIPE_HELP = {
     "epochs": "passes over the music",
-    "patience": "epochs without a better validation after which it goes on to what comes next, or stops; 0 never does",
+    "patience": "epochs without a better validation, where there is music to validate on, after which it goes on to "
+    "what comes next, or stops; 0 never does",
     "pretrain_frames": "epochs before, on single frames in random order",
     "pretrain_core": "epochs before, in which the memory alone predicts the next frame",
     "polish_epochs": "epochs afterwards without dropout, for a partner that has music enough to learn from",
-    "rbm_epochs": "epochs after these in which the RBM alone learns, with --estimator both; 0 trains both at once",
+    "rbm_epochs": "epochs after these in which the RBM alone learns, with --estimator both; left out, partner takes "
+    "more where there is little music; 0 trains both at once",
     "cd_steps": "Gibbs steps of the negative sample (CD-k)",
     "persistent": "let the negative chains go on from update to update (PCD)",
     "elsewhere": "share of the negative chains that start not at the music but at silence or at the frame before; it "
@@ -44,7 +46,7 @@ RECIPE_HELP = {
     "rbm_batch": "the same for the epochs of the RBM alone",
     "length": "frames of a subsequence at most",
     "optimiser": "how the weights are updated; hf is Hessian-free",
-    "pretrain_optimiser": "the same for the epochs before",
+    "pretrain_optimiser": "the same for the epochs before; single frames are adamw's where it is hf",
     "momentum": "of sgd",
     "nesterov": "Nesterov's momentum for sgd",
     "learning_rate": "learning rate at its height",

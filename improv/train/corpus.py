@@ -145,7 +145,7 @@ def read_corpus(
         raise ImprovError(f"no music to read in {where}: give MIDI files, folders of them, or .npz piano-rolls{first}")
     if len(grids) > 1:
         raise ImprovError(f"the files have different grids ({', '.join(f'{g:g}' for g in sorted(grids))} beats): "
-                          "give them apart, or train with one --grid")  # fmt: skip
+                          "give files of one grid at a time; MIDI files follow that of --grid")  # fmt: skip
     corpus.grid = grids.pop()
     return corpus
 

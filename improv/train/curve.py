@@ -33,9 +33,8 @@ def curve_figure(history: list[Epoch], published: Mapping[int, float]) -> Figure
     """The same as a figure."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
-    axes.margins(y=0.15)  # room for the best epoch's label
     numbers = [epoch.number for epoch in history]
-    axes.plot(numbers, [e.monitor for e in history], ".-", color=MONITOR, label="monitor (training, reconstruction)")
+    axes.plot(numbers, [e.monitor for e in history], ".-", color=MONITOR, label="monitor (training)")
     if published:
         axes.plot(*zip(*published.items(), strict=True), "k+", ms=10, label="monitor, as published")
     estimators = list(dict.fromkeys(epoch.estimator for epoch in history if not math.isnan(epoch.valid)))
@@ -45,10 +44,19 @@ def curve_figure(history: list[Epoch], published: Mapping[int, float]) -> Figure
         curve = [epoch.number for epoch in validated], [epoch.valid for epoch in validated]
         axes.plot(*curve, ".-", color=color, label=f"log-likelihood (validation, {name})")
         best = max(validated, key=lambda epoch: epoch.valid)
-        axes.plot(best.number, best.valid, "o", ms=9, mfc="none", color=color)
-        kept = ", kept" if estimator != estimators[0] else ""  # once the RBM is validated, a NADE's best is not
+        kept = estimator == estimators[-1]  # once the RBM is validated, a NADE's best is not
+        axes.plot(
+            best.number,
+            best.valid,
+            "o",
+            ms=9,
+            color=color,
+            mfc=color if kept else "none",
+            label="kept" if kept else None,
+        )
         place = best.number, best.valid
-        axes.annotate(f"{best.valid:.3f}{kept}", place, (0, 8), textcoords="offset points", ha="center")
+        axes.annotate(f"{best.valid:.3f}", place, (0, 8), textcoords="offset points", ha="center")
+    axes.set_ylim(_range(history, published))
     axes.set(xlabel="epoch", ylabel="nats per frame", title="Training curve")
     last = max([numbers[-1], *published])
     edge = max(0.5, 0.03 * last)
@@ -57,3 +65,15 @@ def curve_figure(history: list[Epoch], published: Mapping[int, float]) -> Figure
     axes.grid(alpha=0.25)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
+
+
+def _range(history: list[Epoch], published: Mapping[int, float]) -> tuple[float, float]:
+    """What the picture shows: all that was validated, with room for a label, and what of the monitor is near it.
+
+    That of an RBM beside a NADE falls far below in its first epochs, and would leave but a line of everything else.
+    """
+    shown = [epoch.valid for epoch in history if not math.isnan(epoch.valid)]
+    near = min(shown, default=-math.inf) - 1
+    shown += [*published.values(), *(epoch.monitor for epoch in history if epoch.monitor > near)]
+    room = max(0.15 * (max(shown) - min(shown)), 0.1)
+    return min(shown) - room, max(shown) + room

@@ -1,6 +1,8 @@
 """How a model is trained."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from improv.errors import ImprovError
 
@@ -95,6 +97,18 @@ class Recipe:
         """Which epochs come last, by the name of their field."""
         return "rbm_epochs" if self.rbm_epochs else "polish_epochs" if self.polish_epochs else "epochs"
 
+    @property
+    def hessian_free(self) -> bool:
+        """Whether no update is of first order."""
+        pretraining = self.pretrain_frames or (self.pretrain_core and self.pretrain_optimiser != "hf")
+        return self.optimiser == "hf" and not pretraining
+
+    def with_rbm_updates(self, least: int, lengths: Iterable[int]) -> "Recipe":
+        """The same with `rbm_epochs` enough for `least` updates or so on pieces of such lengths, in frames."""
+        subsequences = sum(math.ceil(length / self.length) for length in lengths)
+        enough = math.ceil(least / max(1, subsequences // self.rbm_batch))
+        return replace(self, rbm_epochs=max(self.rbm_epochs, enough))
+
     def check(self, estimator: str) -> None:
         """Raises ImprovError where a value is outside its range, or does not go with the `estimator` of a model."""
         for name, (low, high) in RANGES.items():
@@ -107,8 +121,9 @@ class Recipe:
             raise ImprovError("hf needs an exact likelihood: give --estimator nade, or another --optimiser")
         if self.rbm_epochs and estimator != "both":
             raise ImprovError("the RBM can only learn after a NADE: give --estimator both, or --rbm-epochs 0")
-        if (self.momentum or self.nesterov) and self.optimiser != "sgd":
-            raise ImprovError(f"momentum is of --optimiser sgd, {self.optimiser} has its own: leave it out")
+        for name in ("momentum", "nesterov"):
+            if getattr(self, name) and self.optimiser != "sgd":
+                raise ImprovError(f"--{name} is of --optimiser sgd, not of {self.optimiser}: leave it out")
         if self.nesterov and not self.momentum:
             raise ImprovError("--nesterov is a kind of momentum: give --momentum too, as 0.9")
 

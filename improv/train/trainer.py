@@ -164,6 +164,9 @@ class Trainer:
             self.learner.load_state_dict(state)
             self.history = [Epoch(**epoch) for epoch in state["history"]]
             self.best, self.best_epoch = state["best"], state["best_epoch"]
+            if self.best_epoch and not self.out.exists():
+                raise ImprovError(f"{self.out}, the best model so far, is gone: put it back, or train anew with "
+                                  "--overwrite")  # fmt: skip
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise ImprovError(f"{path} does not hold what is needed to go on: train anew without --resume") from error
         self.model.load_state_dict(model.state_dict())
@@ -300,8 +303,9 @@ def _named(others: list[str], there: dict[str, Any], here: dict[str, Any]) -> st
 
 def _check_pitches(roll: PianoRoll, config: Config) -> None:
     if (roll.low, roll.n_pitches) != (config.low, config.n_pitches):
-        raise ImprovError(f"a piece covers {roll.n_pitches} pitches from {roll.low}, the model {config.n_pitches} from "
-                          f"{config.low}: .npz rolls need the pitches of --low and --n-pitches")  # fmt: skip
+        theirs = f"--low {roll.low} --n-pitches {roll.n_pitches}"
+        raise ImprovError(f"a piece covers {roll.n_pitches} pitches from {roll.low}, the model {config.n_pitches} "
+                          f"from {config.low}: give {theirs}, or MIDI files")  # fmt: skip
 
 
 def _fingerprint(pieces: list[PianoRoll]) -> int:

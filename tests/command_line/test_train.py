@@ -231,6 +231,11 @@ def test_it_does_not_go_on_with_other_settings(tmp_path: Path, capfd: pytest.Cap
          {"--polish-rate", "--rbm-rate"}),
         (("--estimator", "both", "--rbm-epochs", "1", "--rbm-rate", "0.1", "--cd-steps", "2"), set()),
         (("--pretrain-optimiser", "sgd", "--valid-share", "0.5"), {"--pretrain-optimiser"}),
+        (("--pretrain-optimiser", "hf", "--pretrain-frames", "1"), {"--pretrain-optimiser"}),
+        (("--patience", "1", "--valid-share", "0"), {"--patience"}),
+        (("--patience", "1"), set()),
+        (("--estimator", "nade", "--optimiser", "hf", "--clip", "2", "--batch", "2"), {"--clip"}),
+        (("--estimator", "nade", "--optimiser", "hf", "--clip", "2", "--pretrain-frames", "1"), set()),
         (("--pretrain-optimiser", "sgd", "--pretrain-frames", "1"), set()),
     ],
 )  # fmt: skip
@@ -244,13 +249,29 @@ def test_options_that_change_nothing_are_named(
     assert {line.split()[1] for line in told.splitlines() if line.startswith("note: ")} == idle
 
 
-def test_a_share_to_hold_out_is_idle_where_rolls_have_a_validation_split(
+def test_options_that_change_nothing_where_rolls_are_given_are_named(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     npz = save_npz(tmp_path / "rolls.npz", train=[20, 20], valid=[20])
-    share = ("--valid-share", "0.5", "--epochs", "1")
-    assert main(["train", str(npz), "--out", str(tmp_path / "m.pt"), *share, *TINY_TRAINING]) == 0
-    assert "note: --valid-share changes nothing" in capfd.readouterr().err
+    idle = ("--valid-share", "0.5", "--no-normalise", "--onsets", "--rules", "sampled")
+    assert main(["train", str(npz), "--out", str(tmp_path / "m.pt"), "--epochs", "1", *idle, *TINY_TRAINING]) == 0
+    notes = [line for line in capfd.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert {line.split()[1] for line in notes} == {option for option in idle if option.startswith("--")}
+
+
+@pytest.mark.parametrize(("more", "told"), [((), "40 epochs"), (("--rbm-epochs", "3"), "3 epochs")])
+def test_little_music_is_gone_through_more_often_for_the_rbm_unless_that_was_said(
+    tmp_path: Path, more: tuple[str, ...], told: str
+) -> None:
+    data = folder(tmp_path / "data", 45)  # 41 to train on are ten batches of the RBM's
+    process = start("train", data, "--out", tmp_path / "m.pt", "--epochs", 1, "--polish-epochs", 0, *more)
+    try:
+        assert process.stderr is not None
+        plan = f"to train: 1 epoch, then {told} of the RBM alone; "
+        assert process.stderr.readline().startswith(plan)
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_the_epochs_of_every_kind_are_told_at_the_beginning(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -317,7 +338,7 @@ def test_interrupted_in_the_first_epoch_it_leaves_no_model_but_goes_on_from_ther
     finally:
         process.kill()
     assert (process.returncode, printed) == (1, "")
-    assert told.startswith("to train: 1 epoch; 19200 frames an epoch\nimprov: interrupted in the first epoch: ")
+    assert told.startswith("to train: 1 epoch; 19200 frames an epoch\nimprov: interrupted before the first ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "m.last.pt"]
     resumed = run("train", data, "--out", out, *SLOW, "--resume")
     assert resumed.returncode == 0, resumed.stderr
@@ -354,7 +375,7 @@ def test_interrupted_before_an_epoch_is_done_it_has_not_written_over_the_older_m
         assert main(["train", str(data), "--out", str(out), "--overwrite", *SLOW]) == 1
     finally:
         ended.set()
-    assert "interrupted in the first epoch" in capfd.readouterr().err
+    assert "interrupted before the first epoch was over" in capfd.readouterr().err
     assert out.read_bytes() == tiny_model.read_bytes()
     assert (tmp_path / "m.last.pt").exists()
 

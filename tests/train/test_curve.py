@@ -28,9 +28,18 @@ def test_the_label_of_the_best_epoch_stays_within_the_frame(valid: list[float]) 
     assert inside.y0 < text.y0 < text.y1 < inside.y1
 
 
-def test_the_label_of_the_best_rbm_says_that_it_is_kept_and_not_the_better_nade() -> None:
+def test_the_best_rbm_is_marked_as_kept_and_not_the_better_nade() -> None:
     history = [Epoch(1, -3.0, -1.0, 1.0, "nade"), Epoch(2, -3.0, -2.0, 1.0, "rbm"), Epoch(3, -3.0, -1.5, 1.0, "rbm")]
-    assert [label.get_text() for label in curve_figure(history, {}).axes[0].texts] == ["-1.000", "-1.500, kept"]
+    axes = curve_figure(history, {}).axes[0]
+    (kept,) = [line for line in axes.lines if line.get_label() == "kept"]
+    assert kept.get_xydata().tolist() == [[3, -1.5]]
+    assert [label.get_text() for label in axes.texts] == ["-1.000", "-1.500"]
+
+
+def test_the_monitor_of_a_new_rbm_does_not_flatten_the_rest() -> None:
+    history = [Epoch(1, -3.0, -2.0, 1.0, "nade"), Epoch(2, -230.0, -2.5, 1.0, "rbm"), Epoch(3, -9.0, -2.25, 1.0, "rbm")]
+    low, high = curve_figure(history, {}).axes[0].get_ylim()
+    assert -4 < low < -3 < -2 < high < -1
 
 
 def test_without_validation_the_monitor_stands_alone() -> None:

@@ -270,6 +270,16 @@ def test_it_resumes_at_another_temperature(uninterrupted: Trainer) -> None:
     assert trainer(uninterrupted.out, config=warm).resume() == len(uninterrupted.history)
 
 
+def test_it_does_not_resume_where_the_best_model_is_gone(uninterrupted: Trainer) -> None:
+    best = uninterrupted.out.read_bytes()
+    uninterrupted.out.unlink()
+    try:
+        with pytest.raises(ImprovError, match="best model so far, is gone: put it back"):
+            trainer(uninterrupted.out).resume()
+    finally:
+        uninterrupted.out.write_bytes(best)
+
+
 def test_it_does_not_resume_to_fewer_epochs_than_are_done(uninterrupted: Trainer) -> None:
     fewer = replace(uninterrupted.recipe, **{uninterrupted.recipe.last_epochs: 1})
     with pytest.raises(ImprovError, match="epochs already: give as many at least, not"):
