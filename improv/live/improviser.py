@@ -26,6 +26,7 @@ from improv.sampling.frames import FrameSampler
 # Frames kept, from which the state is rebuilt when the key changes, in 5 ms. With 256 that takes 20, and a tick is
 # missed, for 0.03 nats in a frame at most.
 MEMORY = 64
+FAR = 2  # notes of its scale by which a key is another rather than a neighbour
 ALONE_BEATS = 8.0  # without a note of the player's after which the partner plays alone
 
 
@@ -81,12 +82,11 @@ class Improviser:
         self._previous = frame
         self._own = silence(self.config.n_pitches) if partner is None else partner
         self._rest = 0.0 if player[SOUNDING].any() else self._rest + self.config.grid
+        before = self.key
         self._listener.hear(player)
         self._register.hear(player)
-        shift = self._wanted_shift()
-        if shift != self._shift:
-            self._shift = shift
-            self._remember()
+        if self.key != before:
+            self._change_key(before)
         else:
             self._advance([self._memory[-1]])
 
@@ -130,10 +130,9 @@ class Improviser:
 
     def follow(self, key: Key | None) -> None:
         """Plays in `key` from now on, or follows what is heard where None."""
-        self.fixed_key = key
-        if self._wanted_shift() != self._shift:
-            self._shift = self._wanted_shift()
-            self._remember()
+        before, self.fixed_key = self.key, key
+        if self.key != before:
+            self._change_key(before)
 
     def forget(self, number: int = 0, bar_beats: float = 4.0) -> None:
         """Starts anew, as if nothing had been heard: the next frame is `number`, a bar has `bar_beats` beats."""
@@ -184,6 +183,15 @@ class Improviser:
             held[SOUNDING, pitches] = 1
             held[STRUCK, pitches] = part[STRUCK, pitches]
         return self.model.encode(held)
+
+    def _change_key(self, before: Key | None) -> None:
+        """Goes over to the present key. Where that is far from the one `before` nothing of then is remembered: the
+        harmony of a key misheard would go on."""
+        if before and self.key and len(self.key.pitch_classes - before.pitch_classes) >= FAR:
+            self._recall = Recall(self.config.n_pitches)
+            self._memory.clear()
+        self._shift = self._wanted_shift()
+        self._remember()
 
     def _wanted_shift(self) -> int:
         """Semitones from concert pitch to the key the model knows."""

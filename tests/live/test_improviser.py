@@ -275,13 +275,30 @@ def test_the_partner_does_not_follow_its_own_key(model: SequenceModel) -> None:
 
 
 def test_when_the_key_changes_the_past_is_heard_anew_in_that_key(model: SequenceModel) -> None:
-    late, early = Improviser(model, 3, key=parse_key("C")), Improviser(model, 3, key=parse_key("D"))
+    late, early = Improviser(model, 3, key=parse_key("C")), Improviser(model, 3, key=parse_key("G"))
     for heard in melody(30):
         late.hear(heard)
         early.hear(heard)
-    late.follow(parse_key("D"))
+    late.follow(parse_key("G"))
     for played in melody(10, seed=1):
         assert np.array_equal(late.answer(played, DUET, CONTROLS), early.answer(played, DUET, CONTROLS))
+
+
+@pytest.mark.parametrize("how", ["told", "heard"])
+@pytest.mark.parametrize(("key", "far"), [("E", True), ("C minor", True), ("G", False), ("A minor", False)])
+def test_what_was_played_in_a_key_far_from_the_present_one_is_not_remembered(
+    model: SequenceModel, key: str, far: bool, how: str
+) -> None:
+    one, other = Improviser(model, 3, key=parse_key("C")), Improviser(model, 3, key=parse_key("C"))
+    for seed, each in enumerate((one, other)):
+        for heard in melody(30, seed=seed):
+            each.hear(heard)
+        change_key(each, parse_key(key), how)
+        each.hear(frame([39]))
+        assert each.key == parse_key(key)
+        for heard in melody(8, seed=2):
+            each.hear(heard)
+    assert torch.equal(state(one), state(other)) == far
 
 
 def test_what_was_heard_decides_what_is_played(model: SequenceModel) -> None:
@@ -319,6 +336,19 @@ def state(improviser: Improviser) -> torch.Tensor:
     return improviser._frames._memory.past().u[0].clone()
 
 
+def change_key(improviser: Improviser, key: Key, how: str) -> None:
+    """It is told the key to play in, or will hear it in the next frame."""
+    if how == "told":
+        improviser.follow(key)
+        return
+    before, improviser.fixed_key = improviser.key, None
+    improviser._listener.key = before
+    weights = np.zeros(12)
+    weights[list(key.pitch_classes)] = 1e5
+    weights[[(key.tonic + step) % 12 for step in (0, 7, 3 if key.minor else 4)]] = (5e5, 4e5, 3e5)
+    improviser._listener._weights = weights
+
+
 @pytest.mark.parametrize("key", ["C", "G"])
 def test_what_it_hears_live_is_what_it_would_have_been_trained_on(model: SequenceModel, key: str) -> None:
     """A jam in a key and in 3/4 with a pickup of two frames; the melody returns after 80 frames."""
@@ -337,21 +367,19 @@ def test_what_was_heard_long_ago_is_recalled_in_another_key_and_by_another_model
     model: SequenceModel, how: str
 ) -> None:
     tune = melody(30, seed=1)
-    improviser, in_d_from_the_start = Improviser(model, 3, key=parse_key("C")), Improviser(model, 3, key=parse_key("D"))
-    for each in (improviser, in_d_from_the_start):
+    improviser, in_g_from_the_start = Improviser(model, 3, key=parse_key("C")), Improviser(model, 3, key=parse_key("G"))
+    for each in (improviser, in_g_from_the_start):
         for heard in tune + melody(2 * MEMORY, seed=2) + tune[:10]:
             each.hear(heard)
-    if how == "told":
-        improviser.follow(parse_key("D"))
-    elif how == "heard":
-        improviser.fixed_key = parse_key("D")
-        for each in (improviser, in_d_from_the_start):
-            each.hear(tune[10])
-    else:
-        another = Improviser(model, 4, key=parse_key("D"))
+    if how == "another model":
+        another = Improviser(model, 4, key=parse_key("G"))
         another.remember(improviser)
         improviser = another
-    torch.testing.assert_close(state(improviser), state(in_d_from_the_start), atol=1e-3, rtol=0)
+    else:
+        change_key(improviser, parse_key("G"), how)
+    for each in (improviser, in_g_from_the_start):
+        each.hear(tune[10])
+    torch.testing.assert_close(state(improviser), state(in_g_from_the_start), atol=1e-3, rtol=0)
 
 
 def test_generation_continues_a_prompt_and_leaves_it_out(model: SequenceModel) -> None:
