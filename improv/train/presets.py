@@ -55,8 +55,9 @@ PRESETS = {
             "hidden": 704,
             "recurrent": 192,
             "core": "gru",
+            "recall": True,
             "temperature": 0.7,
-            "solo": 1.3,
+            "solo": 1.4,
         },
         {"grid": 0.25},
         rbm_updates=400,
@@ -71,8 +72,8 @@ PRESETS = {
     ),
     "musedata": Preset(
         "for likelihood on MuseData's piano-rolls",
-        replace(LONG, epochs=8),
-        BENCHMARK_MODEL | {"tied": 64, "recurrent": 160, "temperature": 1.08},
+        replace(LONG, epochs=6, polish_epochs=2),
+        BENCHMARK_MODEL | {"tied": 64, "recurrent": 160, "temperature": 1.06},
         EIGHTHS,
     ),
     "piano-midi": Preset(
