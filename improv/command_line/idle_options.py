@@ -7,8 +7,7 @@ from improv.train.recipe import Recipe
 
 OF_THE_RBM = ("cd_steps", "persistent", "elsewhere")
 OF_ITS_EPOCHS = ("rbm_rate", "rbm_batch", "rbm_decay")
-OF_FIRST_ORDER = ("learning_rate", "polish_rate", "warm_up", "constant", "final", "decay", "clip", "weight_decay")
-OF_READING = ("dt", "normalise", "rules", "onsets")
+OF_FIRST_ORDER = ("learning_rate", "warm_up", "constant", "final", "decay", "clip", "weight_decay")
 
 
 def idle_options(
@@ -17,25 +16,33 @@ def idle_options(
     """Those of the fields `given` that change nothing, and why.
 
     Args:
-        rolls: whether all music comes as piano-rolls.
+        rolls: whether music comes as piano-rolls.
         validated: whether there is music to validate on.
         own_valid: whether that was given as such, not held out.
     """
     idle = dict[str, str]()
-    if not model.has_rbm:
-        idle |= dict.fromkeys(OF_THE_RBM, "there is no RBM")
-    if not recipe.rbm_epochs:
-        idle |= dict.fromkeys(OF_ITS_EPOCHS, "the RBM has no epochs of its own")
+    if recipe.constant >= 1:
+        idle |= dict.fromkeys(("final", "decay"), "the rate stays constant")
+    if recipe.only_hessian_free:
+        idle |= dict.fromkeys(OF_FIRST_ORDER, "hf finds its own steps")
+    if recipe.optimiser == "hf":
+        idle["polish_rate"] = "hf finds its own steps"
     if not recipe.polish_epochs:
         idle["polish_rate"] = "there are no epochs without dropout"
     if not (recipe.pretrain_frames or recipe.pretrain_core):
         idle["pretrain_optimiser"] = "there is no pretraining"
-    if recipe.pretrain_frames and not recipe.pretrain_core and recipe.pretrain_optimiser == "hf":
+    elif recipe.pretrain_optimiser == "hf" and not recipe.pretrain_core:
         idle["pretrain_optimiser"] = "hf pretrains the memory alone: adamw does single frames"
-    if recipe.hessian_free:
-        idle |= dict.fromkeys(OF_FIRST_ORDER, "hf finds its own steps")
+    if not recipe.rbm_epochs:
+        idle |= dict.fromkeys(OF_ITS_EPOCHS, "the RBM has no epochs of its own")
+    if recipe.persistent:
+        idle["elsewhere"] = "persistent chains start where they ended"
+    if not model.has_rbm:
+        idle |= dict.fromkeys(OF_THE_RBM, "there is no RBM")
+        if model.tied:
+            idle["hidden"] = "only the RBM beside a tied memory has hidden units"
     if rolls:
-        idle |= dict.fromkeys(OF_READING, "piano-rolls are taken as they are")
+        idle |= dict.fromkeys(("dt", "onsets"), ".npz rolls are taken as they are")
     if own_valid:
         idle["valid_share"] = "music to validate on is given"
     if not validated:

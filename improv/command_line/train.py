@@ -24,11 +24,11 @@ from improv.train.corpus import SUFFIXES, Corpus, Reading, hold_out
 from improv.train.presets import PRESETS
 from improv.train.recipe import Recipe
 
-READING_OPTIONS = ("grid", "dt", "normalise", "rules")
-
 if TYPE_CHECKING:
     from improv.train.distributed import World
     from improv.train.trainer import Trainer
+
+READING_OPTIONS = ("grid", "dt", "normalise", "rules")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
         if "rbm_epochs" not in given:
             recipe = recipe.with_rbm_updates(preset.rbm_updates, map(len, corpus.splits["train"]))
         if world.first:
-            _note_idle(args, model, recipe, bool(corpus.splits.get("valid")), own_valid)
+            _note_idle(args, model, recipe, corpus, own_valid=own_valid)
         trainer = _trainer(args, model, recipe, reading, corpus, devices, world)
         _stop_on_signals(trainer)
         if not world.first:
@@ -98,15 +98,14 @@ def run(args: argparse.Namespace) -> int:
         return _train(trainer, corpus, args)
 
 
-def _note_idle(args: argparse.Namespace, model: Config, recipe: Recipe, validated: bool, own_valid: bool) -> None:
+def _note_idle(args: argparse.Namespace, model: Config, recipe: Recipe, corpus: Corpus, *, own_valid: bool) -> None:
     """Says which options that were given change nothing."""
     given = _given(args, [*(item.name for item in fields(Recipe)), *MODEL_OPTIONS, *READING_OPTIONS])
-    rolls = all(path.suffix.lower() == ".npz" for path in [*args.data, *args.valid])
+    rolls, validated = not corpus.articulated, bool(corpus.splits.get("valid"))
     idle = idle_options(given, model, recipe, rolls=rolls, validated=validated, own_valid=own_valid)
     for name, why in idle.items():
-        if name == "normalise" or given[name] is not False:
-            option = f"--{'no-' if given[name] is False else ''}{name.replace('_', '-')}"
-            print(f"note: {option} changes nothing, as {why}", file=sys.stderr)
+        if given[name] is not False:
+            print(f"note: --{name.replace('_', '-')} changes nothing, as {why}", file=sys.stderr)
 
 
 def _trainer(

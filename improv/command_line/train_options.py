@@ -46,7 +46,7 @@ RECIPE_HELP = {
     "rbm_batch": "the same for the epochs of the RBM alone",
     "length": "frames of a subsequence at most",
     "optimiser": "how the weights are updated; hf is Hessian-free",
-    "pretrain_optimiser": "the same for the epochs before; single frames are adamw's where it is hf",
+    "pretrain_optimiser": "the same for the epochs before; with hf, --pretrain-frames uses adamw",
     "momentum": "of sgd",
     "nesterov": "Nesterov's momentum for sgd",
     "learning_rate": "learning rate at its height",

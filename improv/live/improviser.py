@@ -27,6 +27,7 @@ from improv.sampling.frames import FrameSampler
 # missed, for 0.03 nats in a frame at most.
 MEMORY = 64
 FAR = 2  # notes of its scale by which a key is another rather than a neighbour
+UNSURE_BEATS = 64.0  # since the key was first known, within which a far one shows that it was misheard
 ALONE_BEATS = 8.0  # without a note of the player's after which the partner plays alone
 
 
@@ -57,6 +58,7 @@ class Improviser:
         self._previous = self._own = silence(self.config.n_pitches)
         self._shift = self._wanted_shift()
         self._rest = math.inf  # beats since the player's last note
+        self._in_key = 0.0  # beats since a key was first known
         self.number = 0
         self.bar_beats = 4.0
 
@@ -85,7 +87,8 @@ class Improviser:
         before = self.key
         self._listener.hear(player)
         self._register.hear(player)
-        if self.key != before:
+        self._in_key += self.config.grid if self._listener.key else 0.0
+        if self.key != before and self.config.normalised:
             self._change_key(before)
         else:
             self._advance([self._memory[-1]])
@@ -131,13 +134,13 @@ class Improviser:
     def follow(self, key: Key | None) -> None:
         """Plays in `key` from now on, or follows what is heard where None."""
         before, self.fixed_key = self.key, key
-        if self.key != before:
+        if self.key != before and self.config.normalised:
             self._change_key(before)
 
     def forget(self, number: int = 0, bar_beats: float = 4.0) -> None:
         """Starts anew, as if nothing had been heard: the next frame is `number`, a bar has `bar_beats` beats."""
         self.number, self.bar_beats = number, bar_beats
-        self._rest = math.inf
+        self._rest, self._in_key = math.inf, 0.0
         self._frames.go_on()
         self._listener = KeyListener(self.config.grid, self.config.low)
         self._register = Register(self.config.grid, self.config.low)
@@ -155,7 +158,7 @@ class Improviser:
         self._memory.extend(other._memory)
         self._recall = other._recall
         self._previous, self._own, self.number = other._previous, other._own, other.number
-        self._rest = other._rest
+        self._rest, self._in_key = other._rest, other._in_key
         self._remember()
 
     def change_sampler(self, sampler: str) -> None:
@@ -185,11 +188,14 @@ class Improviser:
         return self.model.encode(held)
 
     def _change_key(self, before: Key | None) -> None:
-        """Goes over to the present key. Where that is far from the one `before` nothing of then is remembered: the
-        harmony of a key misheard would go on."""
-        if before and self.key and len(self.key.pitch_classes - before.pitch_classes) >= FAR:
+        """Goes over to the present key. Where that is far from the one `before`, and the music young, nothing but the
+        last frame is remembered: the harmony of a key misheard would go on."""
+        far = before and self.key and len(self.key.pitch_classes - before.pitch_classes) >= FAR
+        if far and self._memory and self._in_key <= UNSURE_BEATS:
+            last, _ = self._memory[-1]
             self._recall = Recall(self.config.n_pitches)
             self._memory.clear()
+            self._memory.append((last, self._recall.hear(last[np.newaxis])))
         self._shift = self._wanted_shift()
         self._remember()
 

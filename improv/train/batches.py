@@ -127,7 +127,7 @@ class Batches:
             transpose(overheard, semitones), window.start - roll.downbeat, roll.bar_beats, recalled
         ).numpy()
         heard, rest = np.split(inputs, [self.config.n_visible], axis=1)
-        starts = self._starts(v, recipe.elsewhere, rng)
+        starts = self._starts(v, recipe.elsewhere if self.config.has_rbm else 0.0, rng)
         heard = heard * _keep(v.shape, recipe.input_dropout, rng)
         size, share = (len(v), self.config.recurrent), recipe.state_dropout
         return {

@@ -68,12 +68,14 @@ def curve_figure(history: list[Epoch], published: Mapping[int, float]) -> Figure
 
 
 def _range(history: list[Epoch], published: Mapping[int, float]) -> tuple[float, float]:
-    """What the picture shows: all that was validated, with room for a label, and what of the monitor is near it.
+    """What the picture shows: everything, with room for a label, but the monitor of an RBM that learns after a NADE.
 
-    That of an RBM beside a NADE falls far below in its first epochs, and would leave but a line of everything else.
+    That falls far below in its first epochs, and would leave but a line of all the rest.
     """
-    shown = [epoch.valid for epoch in history if not math.isnan(epoch.valid)]
-    near = min(shown, default=-math.inf) - 1
-    shown += [*published.values(), *(epoch.monitor for epoch in history if epoch.monitor > near)]
-    room = max(0.15 * (max(shown) - min(shown)), 0.1)
-    return min(shown) - room, max(shown) + room
+    after_nade = {epoch.number for epoch in history if epoch.estimator == "rbm" and history[0].estimator == "nade"}
+    shown = [*published.values(), *(epoch.valid for epoch in history)]
+    shown += [epoch.monitor for epoch in history if epoch.number not in after_nade]
+    shown = [value for value in shown if math.isfinite(value)]
+    low, high = min(shown, default=0.0), max(shown, default=0.0)
+    room = max(0.15 * (high - low), 0.1)
+    return low - room, high + room

@@ -62,7 +62,7 @@ class Learner:
         self.pretraining, self.main = self._pretraining(), self._main()
         self.polishing, self.settling = self._polishing(), self._settling()
         self.begin(self.main)
-        if world.size > 1 and "hf" in (recipe.optimiser, recipe.pretrain_optimiser):
+        if world.size > 1 and any(phase.optimiser == "hf" for phase in self.phases):
             raise ImprovError("hf trains in one process: leave torchrun out, or give another --optimiser")
         plain = recipe.plain_sgd and CompiledSgd.fits(model.config) and next(model.parameters()).device.type == "cpu"
         self._compiled = CompiledSgd(model, recipe.cd_steps) if plain and world.size == 1 else None

@@ -98,16 +98,16 @@ class Recipe:
         return "rbm_epochs" if self.rbm_epochs else "polish_epochs" if self.polish_epochs else "epochs"
 
     @property
-    def hessian_free(self) -> bool:
+    def only_hessian_free(self) -> bool:
         """Whether no update is of first order."""
         pretraining = self.pretrain_frames or (self.pretrain_core and self.pretrain_optimiser != "hf")
         return self.optimiser == "hf" and not pretraining
 
     def with_rbm_updates(self, least: int, lengths: Iterable[int]) -> "Recipe":
         """The same with `rbm_epochs` enough for `least` updates or so on pieces of such lengths, in frames."""
-        subsequences = sum(math.ceil(length / self.length) for length in lengths)
-        enough = math.ceil(least / max(1, subsequences // self.rbm_batch))
-        return replace(self, rbm_epochs=max(self.rbm_epochs, enough))
+        subsequences = sum(1 + (length - 1) / self.length for length in lengths)  # on average: see Batches.epoch
+        batches = max(1.0, subsequences / self.rbm_batch)
+        return replace(self, rbm_epochs=max(self.rbm_epochs, math.ceil(least / batches)))
 
     def check(self, estimator: str) -> None:
         """Raises ImprovError where a value is outside its range, or does not go with the `estimator` of a model."""

@@ -36,6 +36,17 @@ def test_the_best_rbm_is_marked_as_kept_and_not_the_better_nade() -> None:
     assert [label.get_text() for label in axes.texts] == ["-1.000", "-1.500"]
 
 
+def test_the_monitor_of_a_nade_is_shown_however_far_below() -> None:
+    history = [Epoch(1, -14.0, -8.0, 1.0, "nade"), Epoch(2, -9.0, -7.0, 1.0, "nade")]
+    assert curve_figure(history, {}).axes[0].get_ylim()[0] < -14
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf])
+def test_what_is_no_number_is_left_out(value: float) -> None:
+    low, high = curve_figure([Epoch(1, value, value, 1.0), Epoch(2, value, value, 1.0)], {}).axes[0].get_ylim()
+    assert low < high
+
+
 def test_the_monitor_of_a_new_rbm_does_not_flatten_the_rest() -> None:
     history = [Epoch(1, -3.0, -2.0, 1.0, "nade"), Epoch(2, -230.0, -2.5, 1.0, "rbm"), Epoch(3, -9.0, -2.25, 1.0, "rbm")]
     low, high = curve_figure(history, {}).axes[0].get_ylim()
