@@ -27,7 +27,7 @@ from improv.sampling.frames import FrameSampler
 # missed, for 0.03 nats in a frame at most.
 MEMORY = 64
 FAR = 2  # notes of its scale by which a key is another rather than a neighbour
-UNSURE_BEATS = 64.0  # since the key was first known, within which a far one shows that it was misheard
+UNSURE_BEATS = 128.0  # since the key was first known, within which a far one shows that it was misheard
 ALONE_BEATS = 8.0  # without a note of the player's after which the partner plays alone
 
 

@@ -305,7 +305,7 @@ def jammed_in_c(model: SequenceModel, seed: int, times: int) -> Improviser:
     [
         *[(2, far, True) for far in ("D", "Bb", "E", "C minor")],
         *[(2, neighbour, False) for neighbour in ("G", "F", "A minor")],
-        (9, "E", False),  # after 72 beats the key is no longer one misheard
+        (17, "E", False),  # after 136 beats the key is no longer one misheard
     ],
 )
 def test_in_a_far_key_only_the_last_frame_of_young_music_is_remembered(
