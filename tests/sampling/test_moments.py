@@ -14,6 +14,7 @@ from tiny_rbm import TinyRbm, states
 from improv.live.improviser import Improviser
 from improv.model import checkpoint
 from improv.music.midifile import read_score
+from improv.music.recall import Recall
 from improv.music.score import to_roll
 from improv.resources import asset, bundled_model
 from improv.sampling.chain import FREE, Chain, Floats
@@ -116,7 +117,8 @@ def bundled() -> tuple[Floats, Floats, Floats, NDArray[np.int8]]:
     model, _ = checkpoint.load(bundled_model())
     assert model.rbm is not None
     frames = to_roll(read_score(asset("demo.mid")), model.config.grid).frames[:64]
-    past, _ = model.pasts(model.inputs(frames, 0, 4.0).unsqueeze(0))
+    recalled = Recall(model.config.n_pitches).hear(frames)
+    past, _ = model.pasts(model.inputs(frames, 0, 4.0, recalled).unsqueeze(0))
     b_v, b_h = (bias[0, -1:].numpy() for bias in model.rbm.biases(past))
     v = model.encode(frames[-1])
     return model.rbm.W.numpy(), b_v, b_h, np.where(v == 1, 1, FREE).astype(np.int8)[np.newaxis]
