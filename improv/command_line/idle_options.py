@@ -35,8 +35,6 @@ def idle_options(
         idle["pretrain_optimiser"] = "hf pretrains the memory alone: adamw does single frames"
     if not recipe.rbm_epochs:
         idle |= dict.fromkeys(OF_ITS_EPOCHS, "the RBM has no epochs of its own")
-    if recipe.persistent:
-        idle["elsewhere"] = "persistent chains start where they ended"
     if not model.has_rbm:
         idle |= dict.fromkeys(OF_THE_RBM, "there is no RBM")
         if model.tied:

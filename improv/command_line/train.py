@@ -246,6 +246,9 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
     if interrupted:
         told = f"best in {_best(summary)}, last in {last}; the same command with --resume goes on"
         raise ImprovError(f"interrupted after {_count(summary['epochs'], 'epoch')}: {told}")
+    if left_out := trainer.epochs - len(trainer.history):
+        patience = f"{_count(trainer.recipe.patience, 'epoch')} without a better validation (--patience)"
+        print(f"left out {_count(left_out, 'epoch')}, after {patience}", file=sys.stderr)
     _say(summary, picture, last, f"--{trainer.recipe.last_epochs.replace('_', '-')}")
     return 0
 

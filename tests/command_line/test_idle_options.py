@@ -22,7 +22,7 @@ HF = Recipe(optimiser="hf")
         (BOTH, Recipe(rbm_epochs=1, polish_epochs=1, pretrain_frames=1, pretrain_optimiser="hf"),
          {"pretrain_optimiser"}),
         (BOTH, Recipe(rbm_epochs=1, polish_epochs=1, pretrain_core=1, pretrain_optimiser="hf"), set()),
-        (BOTH, Recipe(rbm_epochs=1, polish_epochs=1, pretrain_core=1, persistent=True), {"elsewhere"}),
+        (BOTH, Recipe(rbm_epochs=1, polish_epochs=1, pretrain_core=1, persistent=True), set()),
         (BOTH, Recipe(rbm_epochs=1, polish_epochs=1, pretrain_core=1, constant=1.0), {"final", "decay"}),
         (NADE, HF, {*OF_FIRST_ORDER, "polish_rate", "pretrain_optimiser", *OF_THE_RBM, *OF_ITS_EPOCHS}),
         (NADE, Recipe(optimiser="hf", polish_epochs=1, pretrain_core=1),

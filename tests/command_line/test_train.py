@@ -246,6 +246,12 @@ def test_options_that_change_nothing_are_named(
     assert {line.split()[1] for line in told.splitlines() if line.startswith("note: ")} == idle
 
 
+def test_it_says_that_patience_ended_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    data, idle = folder(tmp_path / "data"), ("--learning-rate", "0", "--patience", "2", "--epochs", "9")
+    assert main(["train", str(data), "--out", str(tmp_path / "m.pt"), *idle, *TINY_TRAINING]) == 0
+    assert "left out 6 epochs, after 2 epochs without a better validation" in capfd.readouterr().err
+
+
 def test_options_that_change_nothing_where_rolls_are_given_are_named(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
