@@ -34,7 +34,10 @@ def curve_figure(history: list[Epoch], published: Mapping[int, float]) -> Figure
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     numbers = [epoch.number for epoch in history]
-    axes.plot(numbers, [e.monitor for e in history], ".-", color=MONITOR, label="monitor (training)")
+    for estimator in dict.fromkeys(epoch.estimator for epoch in history):  # whose monitors are of different kinds
+        told = [(epoch.number, epoch.monitor) for epoch in history if epoch.estimator == estimator]
+        label = "monitor (training)" if estimator == history[0].estimator else None
+        axes.plot(*zip(*told, strict=True), ".-", color=MONITOR, label=label)
     if published:
         axes.plot(*zip(*published.items(), strict=True), "k+", ms=10, label="monitor, as published")
     estimators = list(dict.fromkeys(epoch.estimator for epoch in history if not math.isnan(epoch.valid)))
@@ -59,7 +62,7 @@ def curve_figure(history: list[Epoch], published: Mapping[int, float]) -> Figure
     axes.set_ylim(_range(history, published))
     axes.set(xlabel="epoch", ylabel="nats per frame", title="Training curve")
     last = max([numbers[-1], *published])
-    edge = max(0.5, 0.03 * last)
+    edge = max(0.5, 0.05 * last)
     axes.set_xlim(numbers[0] - edge, last + edge)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.grid(alpha=0.25)

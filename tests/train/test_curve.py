@@ -13,6 +13,7 @@ HISTORIES = {
     "best in the middle": [-9.0, -2.125, -9.0],
     "one epoch": [-2.125],
     "level": [-2.125, -2.125],
+    "best at the end of many": [-9.0] * 39 + [-2.125],
 }
 
 
@@ -34,6 +35,12 @@ def test_the_best_rbm_is_marked_as_kept_and_not_the_better_nade() -> None:
     (kept,) = [line for line in axes.lines if line.get_label() == "kept"]
     assert kept.get_xydata().tolist() == [[3, -1.5]]
     assert [label.get_text() for label in axes.texts] == ["-1.000", "-1.500"]
+
+
+def test_the_monitors_of_a_nade_and_of_an_rbm_are_not_joined() -> None:
+    history = [Epoch(1, -3.0, -2.0, 1.0, "nade"), Epoch(2, -2.0, -1.5, 1.0, "nade"), Epoch(3, -9.0, -2.25, 1.0, "rbm")]
+    drawn = [line.get_xydata().tolist() for line in curve_figure(history, {}).axes[0].lines]
+    assert drawn[:2] == [[[1, -3], [2, -2]], [[3, -9]]]
 
 
 def test_the_monitor_of_a_nade_is_shown_however_far_below() -> None:
