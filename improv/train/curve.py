@@ -47,17 +47,10 @@ def curve_figure(history: list[Epoch], published: Mapping[int, float]) -> Figure
         curve = [epoch.number for epoch in validated], [epoch.valid for epoch in validated]
         axes.plot(*curve, ".-", color=color, label=f"log-likelihood (validation, {name})")
         best = max(validated, key=lambda epoch: epoch.valid)
-        kept = estimator == estimators[-1]  # once the RBM is validated, a NADE's best is not
-        axes.plot(
-            best.number,
-            best.valid,
-            "o",
-            ms=9,
-            color=color,
-            mfc=color if kept else "none",
-            label="kept" if kept else None,
-        )
         place = best.number, best.valid
+        kept = estimator == estimators[-1]  # once the RBM is validated, a NADE's best is not
+        fill, label = (color, "kept") if kept else ("none", None)
+        axes.plot(*place, "o", ms=9, color=color, mfc=fill, label=label)
         axes.annotate(f"{best.valid:.3f}", place, (0, 8), textcoords="offset points", ha="center")
     axes.set_ylim(_range(history, published))
     axes.set(xlabel="epoch", ylabel="nats per frame", title="Training curve")
@@ -75,9 +68,8 @@ def _range(history: list[Epoch], published: Mapping[int, float]) -> tuple[float,
 
     That falls far below in its first epochs, and would leave but a line of all the rest.
     """
-    after_nade = {epoch.number for epoch in history if epoch.estimator == "rbm" and history[0].estimator == "nade"}
     shown = [*published.values(), *(epoch.valid for epoch in history)]
-    shown += [epoch.monitor for epoch in history if epoch.number not in after_nade]
+    shown += [epoch.monitor for epoch in history if epoch.estimator == history[0].estimator]
     shown = [value for value in shown if math.isfinite(value)]
     low, high = min(shown, default=0.0), max(shown, default=0.0)
     room = max(0.15 * (high - low), 0.1)
