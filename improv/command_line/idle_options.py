@@ -6,7 +6,7 @@ from improv.model.config import Config
 from improv.train.recipe import Recipe
 
 OF_THE_RBM = ("cd_steps", "persistent", "elsewhere")
-OF_ITS_EPOCHS = ("rbm_rate", "rbm_batch", "rbm_decay")
+OF_ITS_EPOCHS = ("rbm_rate", "rbm_constant", "rbm_batch", "rbm_decay")
 OF_FIRST_ORDER = ("learning_rate", "warm_up", "constant", "final", "decay", "clip", "weight_decay")
 
 
@@ -21,7 +21,7 @@ def idle_options(
         own_valid: whether that was given as such, not held out.
     """
     idle = dict[str, str]()
-    if recipe.constant >= 1:
+    if recipe.constant >= 1 and (not recipe.rbm_epochs or recipe.rbm_constant >= 1):
         idle |= dict.fromkeys(("final", "decay"), "the rate stays constant")
     if recipe.only_hessian_free:
         idle |= dict.fromkeys(OF_FIRST_ORDER, "hf finds its own steps")

@@ -86,7 +86,13 @@ class Learner:
 
     def _settling(self) -> Phase:
         own, objective = self.recipe, self.objective
-        recipe = replace(own, learning_rate=own.rbm_rate, batch=own.rbm_batch, weight_decay=own.rbm_decay)
+        recipe = replace(
+            own,
+            learning_rate=own.rbm_rate,
+            constant=own.rbm_constant,
+            batch=own.rbm_batch,
+            weight_decay=own.rbm_decay,
+        )
         return Phase(recipe.rbm_epochs, objective.of_rbm, recipe.optimiser, objective.nade_logits, recipe, "rbm")
 
     def _pretraining(self) -> list[Phase]:

@@ -36,6 +36,8 @@ class Recipe:
         polish_rate, rbm_rate: the same for the `polish_epochs` and the `rbm_epochs`.
         warm_up: share of the updates over which rate and momentum rise to it.
         constant: share of the updates after which the rate falls, to `final` of it.
+        rbm_constant: the same for the `rbm_epochs`. As the rate falls an RBM grows sharp: likelier, but its modes part,
+            and one that plays alone may stay in the quiet ones. With averaged weights it need not fall.
         decay: how it falls: `linear` or `cosine`.
         clip: gradient norm at most; 0 does not clip.
         input_dropout, state_dropout: share of zeroed units, of the core's input and of u; of what every pitch has to
@@ -72,6 +74,7 @@ class Recipe:
     rbm_rate: float = 0.02
     warm_up: float = 0.0
     constant: float = 0.4
+    rbm_constant: float = 0.4
     final: float = 0.02
     decay: str = "linear"
     clip: float = 1.0
@@ -134,7 +137,8 @@ RANGES = {
     "epochs": (1, 100_000), "patience": (0, 100_000), "pretrain_frames": (0, 100_000), "pretrain_core": (0, 100_000),
     "polish_epochs": (0, 100_000), "rbm_epochs": (0, 100_000), "polish_rate": (0, 10), "rbm_rate": (0, 10),
     "rbm_batch": (1, 4096), "cd_steps": (1, 10_000), "elsewhere": (0, 1), "batch": (1, 4096), "length": (2, 100_000),
-    "momentum": (0, 0.9999), "learning_rate": (0, 10), "warm_up": (0, 1), "constant": (0, 1), "final": (0, 1),
+    "momentum": (0, 0.9999), "learning_rate": (0, 10), "warm_up": (0, 1), "constant": (0, 1),
+    "rbm_constant": (0, 1), "final": (0, 1),
     "clip": (0, 1e6), "input_dropout": (0, 0.95), "state_dropout": (0, 0.95), "transpose": (0, 12), "alone": (0, 1),
     "weight_decay": (0, 1), "rbm_decay": (0, 1), "average": (0, 0.99999), "valid_share": (0, 0.99),
 }  # fmt: skip

@@ -198,6 +198,17 @@ def test_the_rbm_learns_alone_on_the_best_that_nade_has_taught(tmp_path: Path) -
     assert changed == {"rbm"}
 
 
+def test_the_rate_of_the_rbm_falls_at_a_time_of_its_own(tmp_path: Path) -> None:
+    both = replace(NADE, estimator="both")
+    recipe = replace(RECIPE, epochs=1, learning_rate=0.0, rbm_epochs=2, final=0.0)
+    rates = {"steady": (0.0, 1.0), "as steady": (1.0, 1.0), "falling": (1.0, 0.0)}
+    runs = {
+        name: train(trainer(tmp_path / f"{name}.pt", replace(recipe, constant=of_all, rbm_constant=of_rbm), both))
+        for name, (of_all, of_rbm) in rates.items()
+    }
+    assert results(runs["steady"]) == results(runs["as steady"]) != results(runs["falling"])
+
+
 def test_polishing_starts_from_the_best_and_drops_nothing_out(tmp_path: Path) -> None:
     deaf = replace(RECIPE, input_dropout=0.9, state_dropout=0.9)
     left = train(trainer(tmp_path / "left.pt", replace(deaf, polish_epochs=1, polish_rate=0.0), NADE))
