@@ -43,6 +43,8 @@ def idle_options(
         idle |= dict.fromkeys(("dt", "onsets"), ".npz rolls are taken as they are")
     if own_valid:
         idle["valid_share"] = "music to validate on is given"
+    elif recipe.valid_share and not validated:
+        idle["valid_share"] = "a single piece is not shared out"
     if not validated:
         idle["patience"] = "there is no music to validate on"
     return {name: why for name, why in idle.items() if name in given}

@@ -206,7 +206,9 @@ def _train(trainer: "Trainer", corpus: Corpus, args: argparse.Namespace) -> int:
     started = time.perf_counter()
     total, initial = trainer.frames * trainer.all_epochs, trainer.frames * trainer.epochs_done
     if not trainer.epochs_done:
-        print(f"to train: {_plan(trainer.recipe)}; {trainer.frames} frames an epoch", file=sys.stderr)
+        pieces, held = _count(len(trainer.pieces), "piece"), _count(len(trainer.valid), "piece")
+        music = f"{trainer.frames} frames of {pieces} an epoch, {held} to validate on"
+        print(f"to train: {_plan(trainer.recipe)}; {music}", file=sys.stderr)
     bar = tqdm(total=total, initial=initial, unit=" frames", unit_scale=True, disable=None)
     picture, last = args.out.with_suffix(".png"), last_path(args.out)
     published = PRESETS[args.preset].published

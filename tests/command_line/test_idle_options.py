@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from improv.command_line.idle_options import OF_FIRST_ORDER, OF_ITS_EPOCHS, OF_THE_RBM, idle_options
@@ -41,8 +43,11 @@ def test_what_changes_nothing_beside_the_model_and_the_recipe(model: Config, rec
 
 def test_what_changes_nothing_beside_the_music() -> None:
     rolls = idle_options(EVERYTHING, BOTH, USED, rolls=True, validated=False, own_valid=False)
-    assert set(rolls) == {"dt", "onsets", "patience"}, "not what the model is to do with other music"
+    assert set(rolls) == {"dt", "onsets", "patience", "valid_share"}, "not what the model is to do with other music"
     assert set(idle_options(EVERYTHING, BOTH, USED, rolls=False, validated=True, own_valid=True)) == {"valid_share"}
+    none_held_out = replace(USED, valid_share=0.0)
+    idle = idle_options(EVERYTHING, BOTH, none_held_out, rolls=False, validated=False, own_valid=False)
+    assert set(idle) == {"patience"}, "it did what was asked of it"
 
 
 def test_only_what_was_given_is_named() -> None:

@@ -297,7 +297,8 @@ def test_the_epochs_of_every_kind_are_told_at_the_beginning(tmp_path: Path, capf
     assert main(["train", str(data), "--out", str(out), *small, *epochs]) == 0
     told = capfd.readouterr().err
     assert ("to train: 1 epoch of pretraining on frames, then 1 epoch of pretraining the memory, then 2 epochs, then "
-            "1 epoch without dropout, then 1 epoch of the RBM alone; 64 frames an epoch\n") in told  # fmt: skip
+            "1 epoch without dropout, then 1 epoch of the RBM alone; 64 frames of 1 piece an epoch, 1 piece to validate "
+            "on\n") in told  # fmt: skip
     validated = [line.split("valid ")[1][:4] for line in told.splitlines() if "monitor" in line and "valid" in line]
     assert validated == ["NADE", "NADE", "NADE", "RBM "], "one is not to be compared with the other"
     assert "(epoch 4, valid RBM -" in told
@@ -343,7 +344,9 @@ def test_interrupted_in_the_first_epoch_it_leaves_no_model_but_goes_on_from_ther
     finally:
         process.kill()
     assert (process.returncode, printed) == (1, "")
-    assert told.startswith("to train: 1 epoch; 19200 frames an epoch\nimprov: interrupted before the first ")
+    assert told.startswith(
+        "to train: 1 epoch; 19200 frames of 3 pieces an epoch, 1 piece to validate on\nimprov: interrupted before "
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "m.last.pt"]
     resumed = run("train", data, "--out", out, *SLOW, "--resume")
     assert resumed.returncode == 0, resumed.stderr
