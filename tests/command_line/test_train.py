@@ -297,8 +297,8 @@ def test_the_epochs_of_every_kind_are_told_at_the_beginning(tmp_path: Path, capf
     assert main(["train", str(data), "--out", str(out), *small, *epochs]) == 0
     told = capfd.readouterr().err
     assert ("to train: 1 epoch of pretraining on frames, then 1 epoch of pretraining the memory, then 2 epochs, then "
-            "1 epoch without dropout, then 1 epoch of the RBM alone; 64 frames of 1 piece an epoch, 1 piece to validate "
-            "on\n") in told  # fmt: skip
+            "1 epoch without dropout, then 1 epoch of the RBM alone; 64 frames of 1 piece an epoch, 1 piece to "
+            "validate on\n") in told  # fmt: skip
     validated = [line.split("valid ")[1][:4] for line in told.splitlines() if "monitor" in line and "valid" in line]
     assert validated == ["NADE", "NADE", "NADE", "RBM "], "one is not to be compared with the other"
     assert "(epoch 4, valid RBM -" in told
