@@ -59,7 +59,7 @@ TEMPO = Knob("tempo", "BPM", 20, 300, 120, 1, "quarter notes per minute")
 TEMPERATURE = Knob(
     "temperature", "", 0.2, 3.0, 1.0, 0.05, "times the model's own: below 1 the partner plays safe, above 1 it dares"
 )
-K = Knob("k", "steps", 1, 2000, 4, 1, "Gibbs steps per frame: more make it richer and more restless", logarithmic=True)
+K = Knob("k", "steps", 1, 2000, 8, 1, "Gibbs steps per frame: more make it richer and more restless", logarithmic=True)
 
 KNOBS: dict[str, Knob] = {knob.name: knob for knob in (TEMPO, TEMPERATURE, K)}
 

@@ -16,7 +16,7 @@ KEY_HALF_LIFE = 32.0  # beats after which a note weighs half in the key
 REGISTER_BEATS = 8.0  # of the player's notes that say which register is theirs
 MIDDLE_C = 60
 KEY_MARGIN = 0.05  # how much better in correlation another key must fit for the partner to change to it
-LEANING = 1.0  # nats, at temperature 1, by which the partner prefers the notes of a key it knows
+LEANING = 2.0  # nats, at temperature 1, by which the partner prefers the notes of a key it knows
 LEADING_NOTE = 11  # semitones above the tonic: of use in minor too
 ONE_HAND = 26  # semitones between the lowest and the highest of those notes; beyond, two hands play
 
