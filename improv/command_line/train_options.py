@@ -54,7 +54,7 @@ RECIPE_HELP = {
     "rbm_rate": "the same for the epochs of the RBM alone",
     "warm_up": "share of the training in which learning rate and momentum rise",
     "constant": "share of the training after which the rate falls",
-    "rbm_constant": "the same for the epochs of the RBM alone",
+    "rbm_constant": "the same for the epochs of the RBM alone; at 1, beside --average, it does not grow too sharp",
     "final": "what it falls to, as a share of itself",
     "decay": "how it falls",
     "clip": "the gradient's norm at most; 0 does not limit it",

@@ -44,7 +44,6 @@ PRESETS = {
             epochs=12,
             polish_epochs=2,
             rbm_epochs=2,
-            rbm_constant=1.0,
             cd_steps=25,
             average=0.998,
             weight_decay=0.0005,

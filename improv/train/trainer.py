@@ -146,7 +146,9 @@ class Trainer:
             last = self.recipe.last_epochs
             # What there was not yet when it was written is as if it had not been given. More epochs may be asked for,
             # and another temperature: no weight depends on it.
-            recipe = {**asdict(Recipe()), **state["recipe"], last: getattr(self.recipe, last)}
+            then = asdict(Recipe()) | state["recipe"]
+            then["rbm_constant"] = state["recipe"].get("rbm_constant", then["constant"])  # which once stood for both
+            recipe = {**then, last: getattr(self.recipe, last)}
             config = replace(model.config, **{name: getattr(self.config, name) for name in HEATS})
             there = asdict(config) | recipe | {"seed": state["seed"]}
             here = asdict(self.config) | asdict(self.recipe) | {"seed": self.seed}

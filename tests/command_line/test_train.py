@@ -226,7 +226,8 @@ def test_it_does_not_go_on_with_other_settings(tmp_path: Path, capfd: pytest.Cap
     [
         (("--estimator", "nade", "--cd-steps", "3", "--persistent"), {"--cd-steps", "--persistent"}),
         (("--estimator", "nade", "--elsewhere", "0.1", "--no-persistent"), {"--elsewhere"}),
-        (("--estimator", "rbm", "--rbm-batch", "2", "--rbm-decay", "0.1"), {"--rbm-batch", "--rbm-decay"}),
+        (("--estimator", "rbm", "--rbm-batch", "2", "--rbm-decay", "0.1", "--rbm-constant", "1"),
+         {"--rbm-batch", "--rbm-decay", "--rbm-constant"}),
         (("--estimator", "both", "--polish-epochs", "0", "--polish-rate", "0.1", "--rbm-rate", "0.1"),
          {"--polish-rate", "--rbm-rate"}),
         (("--estimator", "both", "--rbm-epochs", "1", "--rbm-rate", "0.1", "--cd-steps", "2"), set()),

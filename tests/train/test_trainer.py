@@ -307,6 +307,23 @@ def test_it_does_not_resume_what_was_trained_with_a_setting_it_does_not_know(
         trainer(tmp_path / "m.pt").resume()
 
 
+def test_what_an_earlier_version_began_goes_on_at_the_rate_it_had_for_both(tmp_path: Path) -> None:
+    both = replace(NADE, estimator="both")
+    recipe = replace(RECIPE, epochs=1, rbm_epochs=2, constant=0.9, rbm_constant=0.9)
+    reference, run = (trainer(tmp_path / f"{name}.pt", recipe, both) for name in ("reference", "m"))
+    train(reference)
+    run.run(lambda _n: None, lambda epoch: setattr(run, "stopping", epoch.number == 2))
+    model, state = checkpoint.load(last_path(run.out))
+    del state["recipe"]["rbm_constant"]
+    checkpoint.save(last_path(run.out), model, **state)
+    with pytest.raises(ImprovError, match=r"rbm-constant 0\.9, not 0\.4"):
+        trainer(run.out, replace(recipe, rbm_constant=0.4), both).resume()
+    resumed = trainer(run.out, recipe, both)
+    resumed.resume()
+    train(resumed)
+    assert_same_result(resumed, reference)
+
+
 def test_it_does_not_resume_with_other_data(uninterrupted: Trainer) -> None:
     run = Trainer(CONFIG, RECIPE, PIECES[:3], PIECES[4:], uninterrupted.out, seed=3)
     with pytest.raises(ImprovError, match="other data"):
