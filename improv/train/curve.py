@@ -64,12 +64,14 @@ def curve_figure(history: list[Epoch], published: Mapping[int, float]) -> Figure
 
 
 def _range(history: list[Epoch], published: Mapping[int, float]) -> tuple[float, float]:
-    """What the picture shows: everything, with room for a label, but the monitor of an RBM that learns after a NADE.
+    """What the picture shows: everything, with room for a label, but the monitor of a validated RBM that learns after a
+    NADE.
 
     That falls far below in its first epochs, and would leave but a line of all the rest.
     """
     shown = [*published.values(), *(epoch.valid for epoch in history)]
-    shown += [epoch.monitor for epoch in history if epoch.estimator == history[0].estimator]
+    first = history[0].estimator
+    shown += [epoch.monitor for epoch in history if epoch.estimator == first or math.isnan(epoch.valid)]
     shown = [value for value in shown if math.isfinite(value)]
     low, high = min(shown, default=0.0), max(shown, default=0.0)
     room = max(0.15 * (high - low), 0.1)

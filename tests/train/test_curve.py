@@ -60,6 +60,11 @@ def test_the_monitor_of_a_new_rbm_does_not_flatten_the_rest() -> None:
     assert -4 < low < -3 < -2 < high < -1
 
 
+def test_the_monitor_of_a_new_rbm_is_shown_where_nothing_else_tells_of_it() -> None:
+    history = [Epoch(1, -3.0, math.nan, 1.0, "nade"), Epoch(2, -9.0, math.nan, 1.0, "rbm")]
+    assert curve_figure(history, {}).axes[0].get_ylim()[0] < -9
+
+
 def test_without_validation_the_monitor_stands_alone() -> None:
     history = [Epoch(number, -3.0 / number, math.nan, 1.0) for number in (1, 2, 3)]
     assert len(curve_figure(history, {}).axes[0].lines) == 1
