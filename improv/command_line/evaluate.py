@@ -118,7 +118,8 @@ def _table(figures: dict[str, Any], strikes: bool) -> str:
     """For a person; with `strikes` where both model and data tell struck from held notes."""
     free, split = figures["free_run"], figures["split"]
     knobs = (
-        f"temperature {figures['temperature']:g} times the model's {figures['model_temperature']:g}, k {figures['k']}"
+        f"temperature {figures['temperature']:g} times the model's {figures['model_temperature']:g} when alone, "
+        f"k {figures['k']}"
     )
     rows = [
         ("log-likelihood", f"{figures['log_likelihood']:.3f} ± {figures['log_likelihood_error']:.3f} nats/frame",

@@ -271,7 +271,7 @@ def _say(summary: dict[str, Any], picture: Path, last: Path, more: str) -> None:
     lines = [
         f"trained {_count(summary['epochs'], 'epoch')} of {summary['frames']} frames in {summary['seconds']:.0f} s",
         f"best    {_best(summary)}",
-        f"last    {last} (--resume with more {more} goes on)",
+        f"last    {last} (the same command with --resume and more {more} goes on)",
         f"curve   {picture}",
     ]
     if summary["skipped"]:
